@@ -1,0 +1,3 @@
+"""Stratus, a small process supervisor: the example CLI of askfirst."""
+
+__version__ = "1.4.0"

@@ -1,0 +1,5 @@
+"""Lets `python -m stratus` run the CLI."""
+
+from stratus.cli import main
+
+main()

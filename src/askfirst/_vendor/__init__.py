@@ -1,0 +1,1 @@
+"""Third-party code that is copied because the client may have no dependency."""

@@ -1,0 +1,1 @@
+"""The `askfirst` command: one file per subcommand."""

@@ -1,0 +1,65 @@
+"""The root of the `askfirst` command: finds subcommands, and turns failures into one line."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from askfirst import __version__
+
+# name -> one line for --help. The module askfirst.cli.<name> holds a click command named `command`;
+# it is imported only when it is called for.
+COMMANDS = {
+    "demo": "Everything at once on this machine.",
+    "serve": "Run the collector.",
+    "report": "Print the answers.",
+    "simulate": "Make a population whose true answers are known.",
+    "contract": "Check, show or explain a contract.",
+    "inspect": "Print whatever a tool sends; store nothing.",
+    "store": "Look after a store.",
+}
+
+
+class Failure(click.ClickException):
+    """It failed: one line on stderr says why and what to do; exit code 1."""
+
+    def show(self, file: object = None) -> None:  # noqa: ARG002 - always stderr
+        click.echo(f"askfirst: {self.message}", err=True)
+
+
+class _Lazy(click.Group):
+    """A group that imports a subcommand when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"askfirst.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="askfirst")
+def root() -> None:
+    """Telemetry for command-line tools that asks first."""
+
+
+def main() -> None:
+    """Run the `askfirst` command."""
+    try:
+        root(prog_name="askfirst")
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("askfirst"):
+            raise
+        click.echo(
+            f"askfirst: {error.name} is not installed; pip install 'askfirst[collector]'", err=True
+        )
+        sys.exit(1)

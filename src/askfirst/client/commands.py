@@ -1,0 +1,243 @@
+"""`<tool> telemetry [status] | on | off | show | log | send | erase`."""
+
+import os
+import sys
+import time
+
+from askfirst.client import dotfile, log, paths, queue, spawn
+from askfirst.contract.event import new_installation
+from askfirst.contract.model import ContractError
+from askfirst.contract.notice import always, describe
+from askfirst.contract.version import is_released
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from askfirst.client.sender import Sender
+    from askfirst.client.telemetry import Telemetry
+
+# name -> what it does, for help texts; the first is what runs when none is named
+COMMANDS = {
+    "status": "Show whether usage data is shared, and why.",
+    "on": "Agree to share usage data.",
+    "off": "Stop sharing; delete the identifier and whatever is unsent.",
+    "show": "Print what waits to be sent, and what the next event would be.",
+    "log": "Print what was sent, and when.",
+    "send": "Deliver what waits now, and wait for it.",
+    "erase": "Have everything that was collected from here deleted.",
+}
+ALIASES = {"--enable": "on", "--disable": "off"}  # the wolkenkit CLI's spelling
+
+PATIENCE_S = 20.0  # how long `send` and `erase` wait for a delivery that is under way
+TRIES = 3  # of `erase`, before it goes on in the background at later runs
+
+
+def run(telemetry: "Telemetry", argv: "list[str]") -> int:
+    """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage."""
+    verbose = "--verbose" in argv
+    words = [ALIASES.get(word, word) for word in argv if word != "--verbose"] or ["status"]
+    if "--help" in words or "-h" in words:
+        return _help(telemetry)
+    if len(words) > 1 or words[0] not in COMMANDS:
+        _error(f"telemetry: {' '.join(words)!r} is no command; use {', '.join(COMMANDS)}")
+        return 2
+    telemetry.verbose = telemetry.verbose or verbose
+    try:
+        return _RUN[words[0]](telemetry)
+    except ContractError as error:
+        _error(f"telemetry: {error}")
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _error(f"telemetry: {error.filename or 'a file'}: {error.strerror or error}")
+    return 1
+
+
+def refuse(places: "paths.Places", version: str, *, revoked: bool = False) -> None:
+    """Record a No, everywhere, and leave nothing of an earlier Yes. Raises OSError."""
+    dotfile.refuse(places.dotfile, version, today(), revoked=revoked)
+    queue.purge(places.folder)
+
+
+def today() -> str:
+    """Return the present day, UTC, as ISO text."""
+    return time.strftime("%Y-%m-%d", time.gmtime())
+
+
+def _status(telemetry: "Telemetry") -> int:
+    contract = telemetry.contract()
+    decision = telemetry.decide(terminal=False)
+    places = telemetry.places()
+    _print(f"Telemetry of {contract.title} {telemetry.version}")
+    _print(f"  state    {'on' if decision.send else 'off'}: {decision.explain()}")
+    if places is not None:
+        exists = "" if os.path.lexists(places.dotfile) else " (does not exist)"
+        _print(f"  answers  {places.dotfile}{exists}")
+        waiting = queue.waiting(places.folder)
+        size = sum(len(event) for _, event in waiting)
+        lost = queue.lost(places.folder)
+        _print(
+            f"  waiting  {len(waiting)} events, {size} bytes" + (f"; {lost} given up" * (lost > 0))
+        )
+        sent = log.read(places.folder).splitlines()
+        last = " ".join(sent[-1].split(" ", 2)[:2]) if sent else "never"
+        _print(f"  sent     {last}")
+        next_at, failures = spawn.read_schedule(places.folder)
+        if failures:
+            from askfirst.client.sender import utc
+
+            _print(f"  failing  {failures} times in a row; not before {utc(next_at)}")
+    _print("What may be collected, after a Yes:")
+    rows = [*always(contract), *((f.name, describe(f)) for f in contract.fields.values())]
+    for name, how in rows:
+        _print(f"  {name:<16} {how}")
+    _print(f"Who asks: {contract.organisation}, {contract.contact}; {contract.details}")
+    _print(f"Change it: {contract.name} telemetry on, {contract.name} telemetry off")
+    return 0
+
+
+def _on(telemetry: "Telemetry") -> int:
+    places = _home(telemetry)
+    if places is None:
+        return 1
+    contract = telemetry.contract()
+    dotfile.agree(places.dotfile, telemetry.version, contract, today())
+    _print(f"Telemetry of {contract.title} is on. Thank you.")
+    decision = telemetry.decide(terminal=False)
+    if not decision.send:
+        _print(f"Still, nothing is sent here: {decision.explain()}.")
+    return 0
+
+
+def _off(telemetry: "Telemetry") -> int:
+    places = _home(telemetry)
+    if places is None:
+        return 1
+    refuse(places, telemetry.version, revoked=True)
+    _print(f"Telemetry of {telemetry.contract().title} is off. What was unsent is deleted.")
+    return 0
+
+
+def _show(telemetry: "Telemetry") -> int:
+    contract = telemetry.contract()
+    decision = telemetry.decide(terminal=False)
+    places = telemetry.places()
+    if not decision.send:
+        _error(f"Nothing is sent: {decision.explain()}. After a Yes, it would look like this.")
+    waiting = queue.waiting(places.folder) if places is not None else []
+    if waiting:
+        _error(f"{len(waiting)} waiting to be sent to {contract.collector}:")
+        for _, event in waiting:
+            _print(event.decode("ascii"))
+    if not is_released(telemetry.version):
+        _error(f"{telemetry.version} is not a released version: its commands are never recorded.")
+        return 0
+    installation = dotfile.read(places.dotfile).installation if places is not None else ""
+    _error("The next event would be:")
+    example = telemetry.form(contract.commands[0], _examples(telemetry), _or_new(installation))
+    _print(example.encode().decode("ascii"))
+    return 0
+
+
+def _log(telemetry: "Telemetry") -> int:
+    places = telemetry.places()
+    text = log.read(places.folder) if places is not None else ""
+    sys.stdout.write(text)
+    if not text:
+        _error("Nothing was sent from here.")
+    return 0
+
+
+def _send(telemetry: "Telemetry") -> int:
+    places = _home(telemetry)
+    if places is None:
+        return 1
+    decision = telemetry.decide(terminal=False)
+    if not decision.send and decision.reason != "erasing":
+        _error(f"Nothing is sent: {decision.explain()}.")
+        return 1
+    count = len(queue.waiting(places.folder))
+    if not _sender(telemetry, places).run(PATIENCE_S):
+        return 1
+    _print(f"{count} events sent.")
+    return 0
+
+
+def _erase(telemetry: "Telemetry") -> int:
+    places = _home(telemetry)
+    if places is None:
+        return 1
+    found = dotfile.read(places.dotfile)
+    if not found.installation and not found.erasing:
+        _print("There is nothing to erase: this installation has no identifier.")
+        return 0
+    if not found.erasing:
+        dotfile.refuse(places.dotfile, telemetry.version, today(), revoked=True, erasing=True)
+        queue.purge(places.folder)
+    for attempt in range(TRIES):
+        if attempt:
+            time.sleep(2.0**attempt)  # the collector may be starting again
+        if _sender(telemetry, places).run(PATIENCE_S):
+            _print("Everything that was collected from here is deleted, and telemetry is off.")
+            return 0
+    _error(
+        "Telemetry is off. The collector has not confirmed the erasure yet; it is tried again "
+        f"whenever {telemetry.contract().name} runs, until it has."
+    )
+    return 1
+
+
+def _sender(telemetry: "Telemetry", places: "paths.Places") -> "Sender":
+    from askfirst.client.sender import Sender
+
+    return Sender(spawn.job(telemetry, places), telemetry.env, say=_error)
+
+
+def _examples(telemetry: "Telemetry") -> "dict[str, object]":
+    """Make up a value for every field, to show its form."""
+    made_up: dict[str, object] = {"hash": "example", "version": "1.0.0", "flag": True}
+    return {
+        name: field.values[0]
+        if field.values
+        else field.buckets[0]
+        if field.buckets
+        else made_up[field.treatment]
+        for name, field in telemetry.contract().fields.items()
+    }
+
+
+def _or_new(installation: str) -> str:
+    return installation or new_installation()
+
+
+def _home(telemetry: "Telemetry") -> "paths.Places | None":
+    places = telemetry.places()
+    if places is None:
+        _error("telemetry: HOME is not a folder of yours, so no answer can be kept; set HOME")
+    return places
+
+
+def _help(telemetry: "Telemetry") -> int:
+    name = telemetry.contract().name
+    _print(f"Usage: {name} telemetry [{'|'.join(COMMANDS)}] [--verbose]\n")
+    for command, text in COMMANDS.items():
+        _print(f"  {command:<8} {text}")
+    return 0
+
+
+def _print(text: str) -> None:
+    print(text)  # noqa: T201 - the result of a command
+
+
+def _error(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 - a command's remark
+
+
+_RUN = {
+    "status": _status,
+    "on": _on,
+    "off": _off,
+    "show": _show,
+    "log": _log,
+    "send": _send,
+    "erase": _erase,
+}

@@ -1,0 +1,185 @@
+"""~/.<tool>: the answers and the installation's UUID, the file that the wolkenkit CLI wrote too."""
+
+import os
+
+from askfirst.contract.event import is_uuid, new_installation
+from askfirst.contract.jsontext import loads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from askfirst.contract.model import Contract
+
+LARGEST = 1_000_000  # bytes; a file of answers has a few hundred
+_REGULAR = 0o100000
+_KIND = 0o170000
+
+
+class Dotfile:
+    """What a dotfile says. `status` is "missing", "read" or "unreadable"."""
+
+    __slots__ = ("data", "status")
+
+    def __init__(self, status: str, data: "dict[str, object]") -> None:
+        self.status = status
+        self.data = data
+
+    @property
+    def answers(self) -> "dict[str, dict[str, object]]":
+        """The answers by version of the CLI; whatever has no yes or no in it is left out."""
+        versions = self.data.get("versions")
+        if not isinstance(versions, dict):
+            return {}
+        return {
+            version: answer
+            for version, answer in versions.items()
+            if isinstance(answer, dict) and isinstance(answer.get("sendTelemetry"), bool)
+        }
+
+    @property
+    def installation(self) -> str:
+        """The installation's UUID, or ''."""
+        value = self.data.get("installationId")
+        return value if isinstance(value, str) and is_uuid(value.lower()) else ""
+
+    @property
+    def erasing(self) -> str:
+        """The hash of an installation that the collector has still to forget, or ''."""
+        value = self.data.get("erasing")
+        return value if isinstance(value, str) else ""
+
+
+def read(path: str) -> Dotfile:
+    """Read a dotfile; never raises, never blocks, never reads more than LARGEST bytes."""
+    try:
+        # without O_NONBLOCK a FIFO of that name would hang the host program
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    except FileNotFoundError:
+        return Dotfile("missing", {})
+    except OSError:
+        return Dotfile("unreadable", {})
+    try:
+        if os.fstat(fd).st_mode & _KIND != _REGULAR:
+            return Dotfile("unreadable", {})
+        raw = os.read(fd, LARGEST + 1)
+    except OSError:
+        return Dotfile("unreadable", {})
+    finally:
+        os.close(fd)
+    if not raw:
+        return Dotfile("missing", {})  # what a full disk leaves of a careless write
+    if len(raw) > LARGEST:
+        return Dotfile("unreadable", {})
+    try:
+        data = loads(raw.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return Dotfile("unreadable", {})
+    return Dotfile("read", data) if isinstance(data, dict) else Dotfile("unreadable", {})
+
+
+def agree(path: str, version: str, contract: "Contract", today: str) -> Dotfile:
+    """Record a Yes to `contract` for `version`; makes the UUID if there is none.
+
+    `today` is an ISO day, UTC. Raises OSError if the file cannot be written.
+    """
+
+    def change(data: "dict[str, object]") -> None:
+        if not Dotfile("read", data).installation:
+            data["installationId"] = new_installation()
+        _versions(data)[version] = {
+            "sendTelemetry": True,
+            "decidedAt": today,
+            "contract": contract.digest,
+            "agreed": contract.agreement(),
+        }
+
+    return _edit(path, change)
+
+
+def refuse(
+    path: str, version: str, today: str, *, revoked: bool = False, erasing: bool = False
+) -> Dotfile:
+    """Record a No for `version`, make every earlier answer No, and delete the UUID.
+
+    `revoked` marks a No that was not an answer to the question (`telemetry off`): it is not asked
+    again. `erasing` keeps the installation's hash until the collector has forgotten it.
+    """
+
+    def change(data: "dict[str, object]") -> None:
+        uuid = data.pop("installationId", None)
+        if erasing and isinstance(uuid, str):
+            from askfirst.contract.hashing import hash_text
+
+            data["erasing"] = hash_text(uuid, uuid)
+        versions = _versions(data)
+        for answer in versions.values():
+            if isinstance(answer, dict):
+                answer["sendTelemetry"] = False
+                answer.pop("agreed", None)
+                answer.pop("contract", None)
+        answer = {"sendTelemetry": False, "decidedAt": today}
+        versions[version] = {**answer, "revoked": True} if revoked else answer
+
+    return _edit(path, change)
+
+
+def erased(path: str) -> Dotfile:
+    """Note that the collector has forgotten the installation."""
+
+    def change(data: "dict[str, object]") -> None:
+        data.pop("erasing", None)
+
+    return _edit(path, change)
+
+
+def is_writable(path: str) -> bool:
+    """Tell whether an answer could be kept; who cannot keep it should not ask."""
+    folder = os.path.dirname(os.path.realpath(path))
+    while not os.path.isdir(folder) and os.path.dirname(folder) != folder:
+        folder = os.path.dirname(folder)
+    return os.access(folder, os.W_OK | os.X_OK) and not os.path.isdir(path)
+
+
+def _versions(data: "dict[str, object]") -> "dict[str, object]":
+    versions = data.get("versions")
+    if not isinstance(versions, dict):
+        versions = {}
+        data["versions"] = versions
+    return versions
+
+
+def _edit(path: str, change: "Callable[[dict[str, object]], None]") -> Dotfile:
+    """Read, change and replace the file, one process at a time; unknown keys are kept."""
+    from askfirst.client.lock import hold_folder
+
+    target = os.path.realpath(path)  # a link from somebody's dotfiles repository stays a link
+    folder = os.path.dirname(target)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    with hold_folder(folder):
+        found = read(target)
+        if found.status == "unreadable":
+            os.replace(target, target + ".unreadable")  # whatever it was, it is not ours to lose
+        change(found.data)
+        _replace(target, found.data)
+    return Dotfile("read", found.data)
+
+
+def _replace(target: str, data: "dict[str, object]") -> None:
+    import json
+
+    temporary = f"{target}.{os.getpid()}.tmp"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        with open(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
+            json.dump(data, file, indent=2)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except OSError:
+        try:
+            os.unlink(temporary)
+        except OSError:
+            pass
+        raise

@@ -1,0 +1,69 @@
+"""Advisory locks on files, for POSIX and Windows, that never make a host program wait for long."""
+
+import os
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+def try_lock(fd: int) -> bool:
+    """Take the exclusive lock of an open file if nobody has it; released when it is closed.
+
+    False also where the file system has no locks.
+    """
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            os.lseek(fd, 0x7FFF_0000, os.SEEK_SET)  # past the data: Windows locks are mandatory
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def wait_lock(fd: int, seconds: float) -> bool:
+    """Take the lock, trying for at most `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not try_lock(fd):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.0005)
+    return True
+
+
+class hold_folder:  # noqa: N801 - used like a function
+    """Hold a folder while the file in it is replaced; makes no file of its own.
+
+    Where folders cannot be locked (Windows, some network file systems) the replacement is still
+    atomic, and the later of two answers wins.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._fd = -1
+
+    def __enter__(self) -> None:
+        if sys.platform == "win32":
+            return
+        self._fd = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+        wait_lock(self._fd, 2.0)
+
+    def __exit__(
+        self,
+        kind: "type[BaseException] | None",
+        error: "BaseException | None",
+        trace: "TracebackType | None",
+    ) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)

@@ -1,0 +1,30 @@
+"""What was sent, and when: a file the user can read with `telemetry log`."""
+
+import os
+import time
+
+LOG = "sent.log"
+MOST_BYTES = 256_000  # about 700 events; then the older half goes
+
+
+def append(folder: str, at: int, outcome: str, events: "list[bytes]") -> None:
+    """Note that `events` were sent at `at` (ms UTC) with an outcome such as "200"."""
+    path = os.path.join(folder, LOG)
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at / 1000)).encode("ascii")
+    with open(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "ab+") as file:
+        head = moment + b" " + outcome.encode("ascii") + b" "
+        file.writelines(head + event + b"\n" for event in events)
+        if file.tell() > MOST_BYTES:
+            file.seek(0)
+            rows = file.readlines()
+            file.truncate(0)
+            file.writelines(rows[len(rows) // 2 :])
+
+
+def read(folder: str) -> str:
+    """Return the log's text; '' if nothing was sent yet."""
+    try:
+        with open(os.path.join(folder, LOG), encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""

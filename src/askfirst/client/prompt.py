@@ -1,0 +1,196 @@
+"""The question: who asks, what for, and two choices of which No is the first.
+
+Drawn on stderr, because stdout belongs to the host program. Enter alone, Ctrl-C, Ctrl-D and
+whatever is not understood are No. On a plain terminal (TERM=dumb, or one that cannot read single
+keys) it asks for a typed y or n instead; nothing is redrawn there, which is also what a screen
+reader wants.
+"""
+
+import os
+import sys
+import textwrap
+
+from askfirst.contract.notice import agree_label, question
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from askfirst.contract.model import Contract
+
+NO = "No, thank you."
+WIDEST, NARROWEST = 88, 16  # columns
+
+_UP = ("\x1b[A", "\x1bOA", "k", "\x1b[D", "\x1bOD")
+_DOWN = ("\x1b[B", "\x1bOB", "j", "\x1b[C", "\x1bOC", "\t")
+_ENTER = ("\r", "\n")
+_YES_WORDS = ("y", "yes")
+
+
+def ask(contract: "Contract", env: "Mapping[str, str]") -> bool:
+    """Put the question on the terminal and return the answer; True only for a clear Yes."""
+    write = _writer()
+    width = min(max(_columns() - 1, NARROWEST), WIDEST)
+    write("\n" + wrap(question(contract), width) + "\n\n")
+    choices = (NO, agree_label(contract))
+    keys = None if env.get("TERM", "dumb") in ("dumb", "") else _raw_keys()
+    yes = _typed(choices, write, width) if keys is None else _chosen(choices, keys, write, width)
+    if yes:
+        write(f"\nThank you. Change your mind with: {contract.name} telemetry off\n\n")
+    else:
+        write("\nNothing is collected.\n\n")
+    return yes
+
+
+def wrap(text: str, width: int) -> str:
+    """Wrap paragraphs and `- ` bullets to `width` columns."""
+    lines = []
+    for line in text.split("\n"):
+        indent = "  " if line.startswith("- ") else ""
+        lines += textwrap.wrap(line, width, subsequent_indent=indent) or [""]
+    return "\n".join(lines)
+
+
+def understand(burst: str, selected: int) -> "tuple[int, bool]":
+    """Read one burst of keys: return (which choice is selected, whether that is the answer).
+
+    A burst is what arrived at once. A letter answers only when it is the whole burst: "y" in the
+    middle of something else is not a Yes. Anything not understood is the answer No.
+    """
+    word = burst.rstrip("\r\n").lower()
+    if word in _YES_WORDS:
+        return 1, True
+    if word in ("n", "no"):
+        return 0, True
+    while burst:
+        key = next((k for k in (*_UP, *_DOWN, *_ENTER) if burst.startswith(k)), "")
+        if key in _ENTER:
+            return selected, True
+        if not key:
+            return 0, True
+        selected = 0 if key in _UP else 1
+        burst = burst[len(key) :]
+    return selected, False
+
+
+def _typed(choices: "tuple[str, str]", write: "Callable[[str], None]", width: int) -> bool:
+    """Ask for y or n and Enter."""
+    write(wrap(f"- n: {choices[0]} (Enter alone means this)\n- y: {choices[1]}", width) + "\n")
+    write("Your answer, y or n [n]: ")
+    try:
+        answer = sys.stdin.readline()
+    except (KeyboardInterrupt, UnicodeDecodeError):
+        answer = ""
+    if not answer.endswith("\n"):
+        write("\n")
+    return answer.strip().lower() in _YES_WORDS
+
+
+def _chosen(
+    choices: "tuple[str, str]",
+    keys: "_PosixKeys | _WindowsKeys",
+    write: "Callable[[str], None]",
+    width: int,
+) -> bool:
+    """Let the user move between the choices and press Enter."""
+    help_line = "Up and Down to choose, Enter to confirm; or press y or n."
+    write(wrap(help_line, width) + "\n")
+    selected, done = 0, False
+    with keys:
+        drawn = _draw(choices, selected, write, width)
+        while not done:
+            burst = keys.read()
+            before = selected
+            selected, done = (0, True) if not burst else understand(burst, selected)
+            if selected != before:
+                write(f"\x1b[{drawn}A\r\x1b[J")
+                drawn = _draw(choices, selected, write, width)
+    return selected == 1
+
+
+def _draw(
+    choices: "tuple[str, str]", selected: int, write: "Callable[[str], None]", width: int
+) -> int:
+    """Write the choices; return how many lines they take."""
+    rows: list[str] = []
+    for index, choice in enumerate(choices):
+        mark = "> " if index == selected else "  "
+        rows += textwrap.wrap(mark + choice, width, subsequent_indent="  ", drop_whitespace=False)
+    write("".join(row.rstrip() + "\n" for row in rows))
+    return len(rows)
+
+
+class _PosixKeys:
+    """Single keys from the terminal behind stdin, for the length of a `with`."""
+
+    def __init__(self) -> None:
+        import termios
+
+        self._fd = sys.stdin.fileno()
+        self._before = termios.tcgetattr(self._fd)
+
+    def __enter__(self) -> None:
+        import termios
+
+        mode = termios.tcgetattr(self._fd)
+        # no line mode, no echo, and Ctrl-C as a key: it answers the question, it is not an
+        # interrupt
+        mode[3] &= ~(termios.ICANON | termios.ECHO | termios.ISIG)
+        termios.tcsetattr(self._fd, termios.TCSAFLUSH, mode)
+
+    def __exit__(self, *_: object) -> None:
+        import termios
+
+        # flush: keys typed after the answer are not meant for the host program
+        termios.tcsetattr(self._fd, termios.TCSAFLUSH, self._before)
+
+    def read(self) -> str:
+        """Return what arrived at once; '' for Ctrl-C, Ctrl-D and the end of input."""
+        burst = os.read(self._fd, 1024).decode("utf-8", "replace")
+        return "" if burst[:1] in ("\x03", "\x04", "\x1c") else burst
+
+
+class _WindowsKeys:
+    """The same from a Windows console."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def read(self) -> str:
+        import msvcrt
+
+        key: str = msvcrt.getwch()  # type: ignore[attr-defined, unused-ignore]
+        if key in ("\x00", "\xe0"):
+            second: str = msvcrt.getwch()  # type: ignore[attr-defined, unused-ignore]
+            return {"H": "\x1b[A", "P": "\x1b[B"}.get(second, second)
+        return "" if key in ("\x03", "\x04", "\x1a") else key
+
+
+def _raw_keys() -> "_PosixKeys | _WindowsKeys | None":
+    """Return a reader of single keys, or None where there is none."""
+    if sys.platform == "win32":
+        return _WindowsKeys()
+    try:
+        return _PosixKeys()
+    except Exception:  # noqa: BLE001 - no termios, or a terminal that will not say how it is set
+        return None
+
+
+def _columns() -> int:
+    """Return the width of the terminal that stderr is, in columns."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
+def _writer() -> "Callable[[str], None]":
+    encoding = sys.stderr.encoding or "ascii"
+
+    def write(text: str) -> None:
+        # a contract's text may hold characters that this terminal has not
+        sys.stderr.write(text.encode(encoding, "replace").decode(encoding))
+        sys.stderr.flush()
+
+    return write

@@ -1,0 +1,112 @@
+"""Start the sender when a delivery is due: detached, silent, at most one at a time."""
+
+import os
+import sys
+
+from askfirst.client.lock import try_lock
+from askfirst.contract.event import now_ms
+from askfirst.contract.jsontext import dumps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from askfirst.client.paths import Places
+    from askfirst.client.telemetry import Telemetry
+
+SCHEDULE = "schedule"
+LONGEST_PAUSE_MS = 7 * 86_400_000  # a later date was written by a clock that was wrong
+_START = "import sys; sys.path.append(sys.argv[1]); from askfirst.client.sender import main; main()"
+
+
+def deliver_if_due(telemetry: "Telemetry", places: "Places") -> None:
+    """Start a sender unless one was started less than `deliver_every` ago or has to back off."""
+    if claim(places.folder, now_ms(), int(telemetry.deliver_every * 1000)):
+        start(job(telemetry, places), dict(telemetry.env))
+
+
+def job(telemetry: "Telemetry", places: "Places") -> "dict[str, object]":
+    """Return what a sender has to know; goes to it in its environment, which is private."""
+    return {
+        "contract": telemetry.contract().as_dict(),
+        "version": telemetry.version,
+        "dotfile": places.dotfile,
+        "folder": places.folder,
+        "deliver_every": telemetry.deliver_every,
+    }
+
+
+def read_schedule(folder: str) -> "tuple[int, int]":
+    """Return (not before, in ms UTC; how many deliveries failed in a row)."""
+    try:
+        with open(os.path.join(folder, SCHEDULE), encoding="ascii") as file:
+            next_at, failures = file.read().split()
+        return int(next_at), int(failures)
+    except (OSError, ValueError):
+        return 0, 0
+
+
+def write_schedule(folder: str, next_at: int, failures: int) -> None:
+    """Set when the next delivery may start (ms UTC)."""
+    path = os.path.join(folder, SCHEDULE)
+    with open(path, "w", encoding="ascii") as file:
+        file.write(f"{next_at} {failures}\n")
+
+
+def claim(folder: str, now: int, every: int) -> bool:
+    """Tell whether a delivery is due, and if so keep other processes from starting one too."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    fd = os.open(os.path.join(folder, SCHEDULE), flags, 0o600)
+    try:
+        if not try_lock(fd):
+            return False
+        next_at, failures = 0, 0
+        words = os.read(fd, 64).split()
+        if len(words) == 2 and words[0].isdigit() and words[1].isdigit():
+            next_at, failures = int(words[0]), int(words[1])
+        if now < next_at <= now + LONGEST_PAUSE_MS:
+            return False
+        os.lseek(fd, 0, os.SEEK_SET)
+        os.ftruncate(fd, 0)
+        os.write(fd, f"{now + every} {failures}\n".encode("ascii"))
+        return True
+    finally:
+        os.close(fd)
+
+
+def start(work: "dict[str, object]", env: "dict[str, str]") -> None:
+    """Start a sender in a session of its own that holds nothing of this process."""
+    if not sys.executable:
+        return  # embedded: what is queued waits for `telemetry send`
+    env["ASKFIRST_SENDER"] = dumps(work)
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    argv = [sys.executable, "-I", "-S", "-c", _START, root]
+    if getattr(sys, "frozen", False):
+        argv = [sys.executable]
+    if sys.platform == "win32":
+        _start_on_windows(argv, env)
+        return
+    nothing = os.devnull
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, nothing, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, nothing, os.O_WRONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 2, nothing, os.O_WRONLY, 0),
+    ]
+    try:
+        os.posix_spawn(sys.executable, argv, env, file_actions=actions, setsid=True)
+    except NotImplementedError:  # macOS; the sender then leaves the session itself
+        os.posix_spawn(sys.executable, argv, env, file_actions=actions)
+
+
+def _start_on_windows(argv: "list[str]", env: "dict[str, str]") -> None:
+    import subprocess
+
+    flags = 0x0800_0000 | 0x0000_0008  # CREATE_NO_WINDOW | DETACHED_PROCESS
+    subprocess.Popen(  # noqa: S603 - our own interpreter and code
+        argv,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        creationflags=flags,
+        close_fds=True,
+    )

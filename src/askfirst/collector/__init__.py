@@ -1,0 +1,1 @@
+"""The server that receives events, and never loses what it acknowledged."""

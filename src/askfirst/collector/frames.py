@@ -1,0 +1,42 @@
+"""What a frame of the log says: some events of one tool, or an erasure.
+
+A frame is encoded anew from checked values; no byte of a request gets into it otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+
+class EventsFrame(msgspec.Struct, array_like=True, tag="events"):
+    """Accepted events of one request, in columns as `stores.base.Events` has them.
+
+    `received` is when the request came (ms UTC); `counts` says how many events were dropped and
+    fields removed, by the kinds of `stores.base`.
+    """
+
+    tool: str
+    received: int
+    id: list[bytes]
+    timestamp: list[int]
+    installation: list[bytes]
+    version: list[str]
+    command: list[str]
+    fields: list[dict[str, str | bool]]
+    counts: dict[str, int]
+
+
+class ErasureFrame(msgspec.Struct, array_like=True, tag="erasure"):
+    """A request that an installation (32 bytes) be forgotten; `received` is ms UTC."""
+
+    tool: str
+    received: int
+    installation: bytes
+
+
+Message: TypeAlias = EventsFrame | ErasureFrame
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Message).decode

@@ -1,0 +1,190 @@
+"""values -> Event -> bytes, and back, by the same checks on both sides.
+
+The client that forms an event and the collector that receives one call the same functions here, so
+neither lets through what the other would refuse.
+"""
+
+import os
+import time
+
+from askfirst.contract.hashing import hash_text, leaf_text
+from askfirst.contract.jsontext import dumps
+from askfirst.contract.model import OTHER, Contract, Field
+from askfirst.contract.version import is_released
+
+ALWAYS = ("id", "installationId", "timestamp", "cli.version", "cli.command")
+HEX = frozenset("0123456789abcdef")
+
+
+class UndeclaredError(ValueError):
+    """A field or command that the contract does not declare."""
+
+
+class MalformedError(ValueError):
+    """A value that does not have the form its treatment gives it."""
+
+
+class Event:
+    """One recorded command, in the form that leaves the machine.
+
+    `id` is a UUID's text, `installation_id` 64 hex characters, `timestamp` ms UTC; `fields` maps
+    declared names to treated values (text, or a bool for a flag).
+    """
+
+    __slots__ = ("command", "fields", "id", "installation_id", "timestamp", "version")
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002 - the wire's own word
+        installation_id: str,
+        timestamp: int,
+        version: str,
+        command: str,
+        fields: "dict[str, str | bool]",
+    ) -> None:
+        self.id = id
+        self.installation_id = installation_id
+        self.timestamp = timestamp
+        self.version = version
+        self.command = command
+        self.fields = fields
+
+    def as_dict(self) -> "dict[str, object]":
+        """Return the event in the shape it has on the wire, fields nested at their dots."""
+        wire: dict[str, object] = {
+            "id": self.id,
+            "installationId": self.installation_id,
+            "timestamp": self.timestamp,
+            "cli": {"version": self.version, "command": self.command},
+        }
+        for name, value in self.fields.items():
+            *parents, leaf = name.split(".")
+            place = wire
+            for parent in parents:
+                place = place.setdefault(parent, {})  # type: ignore[assignment]
+            place[leaf] = value
+        return wire
+
+    def encode(self) -> bytes:
+        """Return the bytes that are shown, queued and sent: compact ASCII JSON."""
+        return dumps(self.as_dict()).encode("ascii")
+
+
+def form(
+    contract: Contract,
+    *,
+    command: str,
+    version: str,
+    installation: str,
+    values: "dict[str, object]",
+    id: str,  # noqa: A002 - the wire's own word
+    timestamp: int,
+) -> Event:
+    """Form an event from raw values; the only way a value gets from a host program to the wire.
+
+    `installation` is the UUID in the dotfile, `timestamp` ms UTC. A value of None is left out, and
+    so is one that a `version` treatment does not let through. Raises UndeclaredError for a command
+    or field that the contract does not have, MalformedError for a value of the wrong type.
+    """
+    if command not in contract.commands:
+        raise UndeclaredError(f"the contract declares no command {command!r}")
+    if not is_released(version):
+        raise MalformedError(f"{version!r} is not a released version")
+    fields: dict[str, str | bool] = {}
+    for name in values:
+        if name not in contract.fields:
+            raise UndeclaredError(f"the contract declares no field {name!r}")
+    for name, field in contract.fields.items():
+        if values.get(name) is not None:
+            treated = treat(field, values[name], installation)
+            if treated is not None:
+                fields[name] = treated
+    return Event(id, hash_text(installation, installation), timestamp, version, command, fields)
+
+
+def treat(field: Field, value: object, installation: str) -> "str | bool | None":
+    """Return `value` in the form that may leave the machine, or None if none of it may.
+
+    Raises MalformedError for a type the treatment does not take.
+    """
+    if field.treatment == "hash":
+        if isinstance(value, (str, bool, int, float)):
+            return hash_text(leaf_text(value), installation)
+        raise MalformedError(f"{field.name} takes text or a number, not {type(value).__name__}")
+    if field.treatment == "version":
+        return value if isinstance(value, str) and is_released(value) else None
+    if field.treatment == "choice":
+        return value if isinstance(value, str) and value in field.values else OTHER
+    if field.treatment == "flag":
+        if isinstance(value, bool):
+            return value
+        raise MalformedError(f"{field.name} takes True or False, not {type(value).__name__}")
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value:  # noqa: PLR0124 - not nan
+        labels = field.labels()
+        return labels[sum(bound <= value for bound in field.buckets)]
+    raise MalformedError(f"{field.name} takes a number, not {type(value).__name__}")
+
+
+def is_treated(field: Field, value: object) -> bool:
+    """Tell whether a received value has exactly the form that `treat` gives."""
+    if field.treatment == "flag":
+        return isinstance(value, bool)
+    if not isinstance(value, str):
+        return False
+    if field.treatment == "hash":
+        return is_hash(value)
+    if field.treatment == "version":
+        return is_released(value)
+    return value in field.labels()
+
+
+def flatten(wire: "dict[str, object]") -> "dict[str, object]":
+    """Return the leaves of a received event by their dotted names; `{}` and `[]` are leaves too."""
+    leaves: dict[str, object] = {}
+    pending = [("", wire)]
+    while pending:
+        prefix, place = pending.pop()
+        for key, value in place.items():
+            name = prefix + key
+            if isinstance(value, dict) and value:
+                pending.append((name + ".", value))
+            else:
+                leaves[name] = value
+    return leaves
+
+
+def is_hash(value: object) -> bool:
+    """Tell whether `value` is 64 lower-case hex characters."""
+    return isinstance(value, str) and len(value) == 64 and HEX.issuperset(value)
+
+
+def is_uuid(value: object) -> bool:
+    """Tell whether `value` is a UUID's text: 8-4-4-4-12 lower-case hex characters."""
+    if not isinstance(value, str) or len(value) != 36:
+        return False
+    parts = value.split("-")
+    return [len(part) for part in parts] == [8, 4, 4, 4, 12] and HEX.issuperset("".join(parts))
+
+
+def new_id(timestamp: int) -> str:
+    """Make a UUID version 7 (RFC 9562, 5.7) for a moment in ms UTC."""
+    noise = int.from_bytes(os.urandom(10), "big")
+    value = (timestamp & 0xFFFF_FFFF_FFFF) << 80 | noise
+    return _uuid_text(value & ~(0xF000 << 64) | 0x7000 << 64)
+
+
+def new_installation() -> str:
+    """Make a UUID version 4 (random): the secret of an installation."""
+    value = int.from_bytes(os.urandom(16), "big")
+    return _uuid_text(value & ~(0xF000 << 64) | 0x4000 << 64)
+
+
+def _uuid_text(value: int) -> str:
+    value = value & ~(0xC000 << 48) | 0x8000 << 48  # the variant of RFC 9562
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def now_ms() -> int:
+    """Return the present moment in ms UTC."""
+    return time.time_ns() // 1_000_000

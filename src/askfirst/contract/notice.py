@@ -1,0 +1,127 @@
+"""Contract -> the words a user reads: the prompt, the payload in words, TELEMETRY.md."""
+
+from askfirst.contract.model import Contract, Field
+
+NEVER = (
+    "arguments, option values, paths, host or user names, environment variables, free text, "
+    "your IP address"
+)
+_SHOWN_COMMANDS = (
+    12  # more would push the question off the screen; `show` and TELEMETRY.md have all
+)
+
+
+def describe(field: Field) -> str:
+    """Say how a field's value leaves the machine."""
+    if field.treatment == "hash":
+        return "only as a hash, made with a secret that never leaves this machine"
+    if field.treatment == "version":
+        return "as it is, if it looks like a released version; else not at all"
+    if field.treatment == "flag":
+        return "yes or no"
+    return f"one of {', '.join(field.labels())}"
+
+
+def always(contract: Contract) -> "list[tuple[str, str]]":
+    """Return (name, how it leaves the machine) for what every event has."""
+    return [
+        ("id", "a random number for this one event, so that none is counted twice"),
+        ("installationId", "a hash of a random number made at your Yes; a pseudonym"),
+        ("timestamp", "when the command ran"),
+        ("cli.version", f"the version of {contract.title}"),
+        ("cli.command", f"which of these ran: {', '.join(contract.commands)}"),
+    ]
+
+
+def agree_label(contract: Contract) -> str:
+    """Return the words of the Yes."""
+    return f"Yes, I agree to share usage data with {contract.organisation}."
+
+
+def question(contract: Contract) -> str:
+    """Return what is said before the two choices: paragraphs and bullets, unwrapped lines."""
+    purposes = list(dict.fromkeys(field.purpose for field in contract.fields.values()))
+    purposes.append("Which versions and commands are in use, and whom would a change affect?")
+    fields = [f"- {field.name}: {describe(field)}" for field in contract.fields.values()]
+    shown = contract.commands[:_SHOWN_COMMANDS]
+    rest = len(contract.commands) - len(shown)
+    commands = ", ".join(shown) + (f" and {rest} more" if rest else "")
+    days = contract.retention_days
+    lines = [
+        f"{contract.organisation} asks: may {contract.title} share how you use it?",
+        "",
+        "What for:",
+        *[f"- {purpose}" for purpose in purposes],
+        "",
+        f"What is collected, when you run {commands}:",
+        f"- the command, the time, and the version of {contract.title}",
+        "- a random number that stands for this installation, only as a hash",
+        *fields,
+        "",
+        f"What is never collected: {NEVER}.",
+        "",
+        f"It is pseudonymous, goes to {contract.organisation} only, and is deleted after {days} days.",
+        "Saying No has no disadvantage. You can change your mind at any time:",
+        f"- {contract.name} telemetry on, {contract.name} telemetry off",
+        f"- {contract.name} telemetry show prints exactly what would be sent",
+        f"Read more: {contract.details}",
+    ]
+    return "\n".join(lines)
+
+
+def notice(contract: Contract) -> str:
+    """Return TELEMETRY.md, the privacy notice that belongs beside the tool's README."""
+    rows = [f"| `{name}` | {how} | always |" for name, how in always(contract)]
+    rows += [
+        f"| `{field.name}` | {describe(field)} | {_cell(field.purpose)} |"
+        for field in contract.fields.values()
+    ]
+    name = contract.name
+    variable = f"{name.upper().replace('-', '_')}_TELEMETRY"
+    return f"""# Telemetry in {contract.title}
+
+{contract.title} asks once, before anything is collected, whether it may share how you use it.
+The default is No, and No has no disadvantage. Until you say Yes, nothing is collected, nothing is
+sent, and no identifier is made.
+
+## Who asks
+
+{contract.organisation} is the controller. Questions and requests: {contract.contact}.
+Events go to {contract.collector} over TLS. More: {contract.details}
+
+## What is collected, after a Yes
+
+One event for each of these commands: {", ".join(f"`{c}`" for c in contract.commands)}. No other
+command is ever recorded.
+
+| what | how it leaves your machine | why |
+| --- | --- | --- |
+{chr(10).join(rows)}
+
+Never: {NEVER}.
+
+The data is pseudonymous, not anonymous: the same installation always has the same hash.
+Events are deleted after {contract.retention_days} days.
+
+## Your choices
+
+| to | do |
+| --- | --- |
+| see the present state, and why | `{name} telemetry status` |
+| agree | `{name} telemetry on` |
+| revoke, and delete the identifier and whatever is unsent | `{name} telemetry off` |
+| see what the next event would be | `{name} telemetry show` |
+| see what was sent, and when | `{name} telemetry log` |
+| have everything that was collected deleted | `{name} telemetry erase` |
+| print each event and send none | set `{variable}=log` |
+| keep it off, whatever was answered | set `{variable}=0` or `DO_NOT_TRACK=1` |
+
+It never asks and never sends under CI. It asks again only when a newer version runs after a No,
+or when a new version would collect more than you agreed to.
+
+Contract: `{contract.digest}`
+"""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,158 @@
+"""`instrument(cli, telemetry)` for a click command or group.
+
+Adds the question at start, the recording of allow-listed commands that succeed, `--verbose`, and
+the `telemetry` sub-commands. Only the names of commands are looked at, never what was given to
+them.
+"""
+
+import click
+
+from askfirst.client.commands import COMMANDS
+from askfirst.client.telemetry import Telemetry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_DONE = "_askfirst_instrumented"
+
+
+def instrument(cli: click.Command, telemetry: Telemetry) -> None:
+    """Make a click program ask first and record what its contract allows.
+
+    `cli` is the root: a group, of which groups in groups are named `db migrate`, or one command,
+    which is named by its own name.
+    """
+    if isinstance(cli, click.Group):
+        cli.add_command(_telemetry_group(telemetry), "telemetry")
+    _wrap(cli, telemetry)
+
+
+def _wrap(command: click.Command, telemetry: Telemetry) -> None:
+    """Observe one command, once; commands below a group as they are found."""
+    if getattr(command, _DONE, None) is telemetry:
+        return
+    setattr(command, _DONE, telemetry)
+    if isinstance(command, click.Group):
+        _wrap_group(command, telemetry)
+    else:
+        _join_verbose(command)
+    _wrap_invoke(command, telemetry)
+
+
+def _wrap_group(group: click.Group, telemetry: Telemetry) -> None:
+    resolve = group.resolve_command
+
+    def resolve_command(
+        ctx: click.Context, args: "list[str]"
+    ) -> "tuple[str | None, click.Command | None, list[str]]":
+        name, found, rest = resolve(ctx, args)
+        if found is not None and not isinstance(found, _TelemetryGroup):
+            _wrap(found, telemetry)
+        return name, found, rest
+
+    group.resolve_command = resolve_command  # type: ignore[method-assign]
+
+
+def _wrap_invoke(command: click.Command, telemetry: Telemetry) -> None:
+    invoke = command.invoke
+
+    def observed(ctx: click.Context) -> "Any":
+        if isinstance(command, click.Group) and _has_subcommand(ctx):
+            return invoke(ctx)
+        telemetry.ask()
+        telemetry.verbose = telemetry.verbose or _is_verbose(ctx)
+        try:
+            result = invoke(ctx)
+        except click.exceptions.Exit as end:
+            if end.exit_code == 0:
+                telemetry.record(_path(ctx))
+            raise
+        except SystemExit as end:
+            if end.code in (None, 0):
+                telemetry.record(_path(ctx))
+            raise
+        telemetry.record(_path(ctx))
+        return result
+
+    command.invoke = observed  # type: ignore[method-assign]
+
+
+def _has_subcommand(ctx: click.Context) -> bool:
+    """Tell whether a group is only on the way to one of its commands."""
+    return bool(getattr(ctx, "_protected_args", None) or ctx.args)
+
+
+def _path(ctx: click.Context) -> str:
+    """Return the command as the contract names it: `db migrate`, without the program's name."""
+    names: list[str] = []
+    place: click.Context | None = ctx
+    while place is not None and place.parent is not None:
+        names.append(place.command.name or place.info_name or "")
+        place = place.parent
+    return " ".join(reversed(names)) or ctx.command.name or ""
+
+
+def _is_verbose(ctx: click.Context) -> bool:
+    """Tell whether a `--verbose` of the host program's own, or ours, was given."""
+    place: click.Context | None = ctx
+    while place is not None:
+        if place.params.get("verbose") or place.meta.get(_DONE):
+            return True
+        place = place.parent
+    return False
+
+
+def _join_verbose(command: click.Command) -> None:
+    """Add `--verbose` to a command of a program that has none."""
+
+    def remember(ctx: click.Context, _: click.Parameter, given: bool) -> None:
+        if given:
+            ctx.meta[_DONE] = True
+
+    taken = any("--verbose" in param.opts or param.name == "verbose" for param in command.params)
+    if not taken:
+        command.params.append(
+            click.Option(
+                ["--verbose"],
+                is_flag=True,
+                expose_value=False,
+                callback=remember,
+                help="Show exactly what telemetry queues.",
+            )
+        )
+
+
+class _TelemetryGroup(click.Group):
+    """`<tool> telemetry`, with or without a sub-command."""
+
+
+def _telemetry_group(telemetry: Telemetry) -> click.Group:
+    group = _TelemetryGroup(
+        "telemetry",
+        help="Whether usage data is shared, and what.",
+        invoke_without_command=True,
+    )
+
+    def run(name: str, verbose: bool) -> None:
+        code = telemetry.run_command([name] + ["--verbose"] * verbose)
+        click.get_current_context().exit(code)
+
+    def alone(enable: bool, disable: bool) -> None:
+        if click.get_current_context().invoked_subcommand is None:
+            run("on" if enable else "off" if disable else "status", False)
+
+    group.callback = alone
+    for option, name in (("--enable", "on"), ("--disable", "off")):
+        group.params.append(click.Option([option], is_flag=True, help=f"The same as `{name}`."))
+    verbose = click.Option(["--verbose"], is_flag=True, help="Say more.")
+    for name, text in COMMANDS.items():
+        group.add_command(
+            click.Command(
+                name,
+                help=text,
+                params=[verbose],
+                callback=lambda verbose, name=name: run(name, verbose),
+            )
+        )
+    return group

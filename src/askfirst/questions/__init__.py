@@ -1,0 +1,1 @@
+"""The questions the makers asked: one file each."""

@@ -1,0 +1,1 @@
+"""A population whose true answers are known."""

@@ -1,0 +1,1 @@
+INSERT INTO installations SELECT key, tool, hash FROM added

@@ -1,0 +1,1 @@
+INSERT INTO sayings SELECT key, installation, field, value FROM added

@@ -1,0 +1,1 @@
+INSERT INTO tools VALUES ($key, $name)

@@ -1,0 +1,1 @@
+SELECT contracts.canonical FROM contracts JOIN tools ON tools.key = contracts.tool ORDER BY tools.name

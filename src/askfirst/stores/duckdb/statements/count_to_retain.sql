@@ -1,0 +1,1 @@
+SELECT count(*) FROM events WHERE tool = $tool AND timestamp < $before

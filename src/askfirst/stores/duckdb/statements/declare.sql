@@ -1,0 +1,1 @@
+INSERT OR REPLACE INTO contracts VALUES ($tool, $digest, $canonical)

@@ -1,0 +1,2 @@
+SELECT sought.row, installations.key
+FROM sought JOIN installations USING (tool, hash)

@@ -1,0 +1,2 @@
+SELECT installation, field, value, key
+FROM sayings SEMI JOIN sought USING (installation)

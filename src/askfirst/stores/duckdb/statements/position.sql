@@ -1,0 +1,1 @@
+SELECT segment, byte_offset FROM positions WHERE log = $log

@@ -1,0 +1,1 @@
+DELETE FROM events WHERE tool = $tool AND timestamp < $before

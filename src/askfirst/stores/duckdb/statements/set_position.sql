@@ -1,0 +1,1 @@
+INSERT OR REPLACE INTO positions VALUES ($log, $segment, $byte_offset)

@@ -1,0 +1,16 @@
+-- Takes out what no event refers to any more; blanked first, as in erase.sql.
+CREATE TEMP TABLE unsaid AS
+SELECT key FROM sayings
+WHERE key NOT IN (SELECT application FROM events WHERE application IS NOT NULL)
+  AND key NOT IN (SELECT environment FROM events WHERE environment IS NOT NULL)
+  AND key NOT IN (SELECT context FROM events WHERE context IS NOT NULL);
+CREATE TEMP TABLE gone AS
+SELECT key FROM installations WHERE key NOT IN (SELECT installation FROM events);
+UPDATE sayings SET value = '' WHERE key IN (SELECT key FROM unsaid);
+DELETE FROM sayings WHERE key IN (SELECT key FROM unsaid);
+UPDATE installations SET hash = ''::BLOB WHERE key IN (SELECT key FROM gone);
+DELETE FROM installations WHERE key IN (SELECT key FROM gone);
+DELETE FROM versions WHERE key NOT IN (SELECT version FROM events);
+DELETE FROM commands WHERE key NOT IN (SELECT command FROM events);
+DROP TABLE unsaid;
+DROP TABLE gone
