@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from askfirst.contract.loading import load
+
 STRATUS = Path(__file__).parents[2] / "examples" / "stratus"
 
 # A process under test writes its pid down once it is set up, so that none can be lost or missed.
@@ -390,7 +392,6 @@ def test_verbose_explains_on_stderr(app: Application) -> None:
     assert "SIGTERM" in err
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every test takes this way")
 def test_start_times_from_ps(app: Application) -> None:
     """Where there is no /proc, `ps` tells when a process started."""
     app.declare(default={"web": SLEEPS})
@@ -465,3 +466,30 @@ def test_unusable_run_folder_is_one_line(app: Application) -> None:
     app.write(GOOD)
     (app.folder / ".stratus-run").write_text("in the way")
     assert ".stratus-run" in app.refuse("start")
+
+
+def test_contract_declares_commands_that_exist(app: Application) -> None:
+    """The contract is valid, and every command in it is one of the CLI's."""
+    contract = load(STRATUS / "stratus" / "telemetry.toml")
+    text = app.run("--help")
+    assert contract.commands
+    assert all(f"\n  {command} " in text for command in contract.commands)
+
+
+def test_telemetry_sees_the_declared_commands_and_nothing_else(app: Application) -> None:
+    """A success of start, stop, restart or reload forms an event; nothing else does."""
+    app.env |= {"STRATUS_TELEMETRY": "log", "ASKFIRST_STRICT": "1"}
+    del app.env["DO_NOT_TRACK"]
+    app.declare(default={"web": SLEEPS}, bad={"web": ["false"]})
+    for command in ("start", "reload", "restart", "stop"):
+        _, err = app.popen(command).communicate(timeout=30)
+        event = json.loads(err)
+        assert event["cli"] == {"version": "1.4.0", "command": command}
+        assert event["runtime"] == "2.0.0"
+        assert sorted(event["application"]) == ["env", "name"]
+        assert "chat" not in err
+    app.refuse("start", "--env", "bad")
+    app.refuse("stop", "--env", "nope")
+    for command in ("status", "init"):
+        assert "{" not in app.popen(command).communicate(timeout=30)[1]
+    assert not list(app.folder.parent.joinpath("home").iterdir())

@@ -16,7 +16,9 @@ telemetry = Telemetry.from_contract(Path(__file__).with_name("telemetry.toml"), 
 NOT_RUNNING = 3  # what systemctl status answers
 
 env_option = click.option("--env", default="default", metavar="NAME", help="The environment.")
-verbose_option = click.option("--verbose", is_flag=True, help="Say more, on stderr.")
+verbose_option = click.option(
+    "--verbose", is_flag=True, help="Say more, and what telemetry queues."
+)
 
 
 @click.group()

@@ -39,4 +39,5 @@ class ErasureFrame(msgspec.Struct, array_like=True, tag="erasure"):
 Message: TypeAlias = EventsFrame | ErasureFrame
 
 encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(Message).decode
+_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+decode = _decoder.decode

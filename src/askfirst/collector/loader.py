@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event, Lock, Thread
 
@@ -62,6 +63,8 @@ class Loader:
         self._most_events = most_events
         self._linger = linger
         self._position = store.position(log.name) or Position(log.name, 0, 0)
+        self._settled = _place(self._position)
+        self._unsure = False
         self._retain_at = 0
         self._erased: dict[tuple[int, int], int] = {}
         self._lock = Lock()
@@ -97,7 +100,8 @@ class Loader:
         loaded = asyncio.Event()
 
         def tell() -> None:
-            loop.call_soon_threadsafe(loaded.set)
+            with suppress(RuntimeError):  # that loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(loaded.set)
 
         waiter = self._wait(position, tell)
         try:
@@ -121,6 +125,8 @@ class Loader:
         while True:
             try:
                 moved = self._load_some()
+                self._settle()
+                self._retain_when_due()
             except Exception as error:  # noqa: BLE001 - the thread must outlive any failure
                 self._fail(error)
                 if self._stopping.wait(pause):
@@ -129,8 +135,6 @@ class Loader:
                 continue
             pause = FIRST_PAUSE
             self._recovered()
-            if self._now() >= self._retain_at:
-                self._retain()
             if not moved:
                 if self._stopping.is_set():
                     return
@@ -139,6 +143,9 @@ class Loader:
 
     def _load_some(self) -> bool:
         """Move one transaction's worth, or one erasure; return False if there was nothing."""
+        if self._unsure:  # a transaction that failed may have been committed all the same
+            self._position = self._store.position(self._log.name) or Position(self._log.name, 0, 0)
+            self._unsure = False
         batch = _Batch(self._position)
         damage: tuple[int, int] | None = None
         try:
@@ -158,14 +165,14 @@ class Loader:
         if moved:
             self._load(batch)
         if damage:
-            self._advance(self._log.set_aside(*damage))
+            self._position = self._log.set_aside(*damage)
         return moved or damage is not None
 
     def _load(self, batch: _Batch) -> None:
         loaded = self._store.load(list(batch.events.values()), batch.counts, batch.position)
         self._metrics.add("askfirst_events_stored_total", loaded.stored)
         self._metrics.add("askfirst_events_duplicate_total", loaded.duplicate)
-        self._advance(batch.position)
+        self._position = batch.position
 
     def _erase(self, message: ErasureFrame, end: Position) -> None:
         erased = self._store.erase(message.tool, message.installation)
@@ -175,21 +182,24 @@ class Loader:
             while len(self._erased) > MOST_RESULTS:
                 del self._erased[next(iter(self._erased))]
         self._store.load([], {}, end)
-        self._advance(end)
+        self._position = end
 
-    def _advance(self, position: Position) -> None:
-        self._log.release(position)  # before anybody hears of it: an erasure must leave no trace
+    def _settle(self) -> None:
+        """Delete what is loaded, then tell those who wait for it."""
+        self._log.release(self._position)  # first: an erasure that is answered leaves no trace
         with self._lock:
-            self._position = position
-            reached = [row for row in self._waiters if row.place <= _place(position)]
-            self._waiters = [row for row in self._waiters if row.place > _place(position)]
+            self._settled = _place(self._position)
+            reached = [row for row in self._waiters if row.place <= self._settled]
+            self._waiters = [row for row in self._waiters if row.place > self._settled]
             if not self._waiters and not self._stopping.is_set():
                 self._hurry.clear()
         for row in reached:
             row.tell()
 
-    def _retain(self) -> None:
+    def _retain_when_due(self) -> None:
         now = self._now()
+        if now < self._retain_at:
+            return
         try:
             for contract in self._contracts:
                 self._store.retain(contract.name, now - contract.retention_days * DAY_MS)
@@ -200,6 +210,7 @@ class Loader:
             self._retain_at = now + DAY_MS
 
     def _fail(self, error: Exception) -> None:
+        self._unsure = True
         self._metrics.add("askfirst_store_failures_total")
         trouble = str(error) or type(error).__name__
         if trouble != self.trouble:
@@ -218,7 +229,7 @@ class Loader:
     def _wait(self, position: Position, tell: Callable[[], None]) -> _Waiter:
         waiter = _Waiter(_place(position), tell)
         with self._lock:
-            late = waiter.place <= _place(self._position)
+            late = waiter.place <= self._settled
             if not late:
                 self._waiters.append(waiter)
                 self._hurry.set()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from threading import Condition, Lock, Thread
 from typing import TYPE_CHECKING
 
+from askfirst.collector import private
 from askfirst.collector import segment as files
 from askfirst.stores.base import Position
 
@@ -78,7 +79,7 @@ def prepare(folder: Path) -> str:
     The name is random and stays with the folder, so that a store can tell the logs of several
     collectors apart. Raises OSError.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private.make_folder(folder)
     path = folder / NAME_FILE
     try:
         name = path.read_text(encoding="ascii").strip()
@@ -86,14 +87,7 @@ def prepare(folder: Path) -> str:
         name = ""
     if not name:
         name = secrets.token_hex(8)
-        part = path.with_suffix(".part")
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="ascii") as file:
-            file.write(name + "\n")
-            file.flush()
-            files.sync(file.fileno())
-        part.replace(path)
-        files.sync_folder(folder)
+        private.write(path, name + "\n")
     return name
 
 
@@ -245,7 +239,7 @@ class Log:
             if path.name == files.file_name(number):
                 self._recover_segment(number, path, position)
         self._next = highest + 1
-        files.sync_folder(self._folder)
+        private.sync_folder(self._folder)
 
     def _recover_segment(self, number: int, path: Path, position: Position) -> None:
         start = position.offset if number == position.segment else 0
@@ -283,7 +277,10 @@ class Log:
             while not self._waiting and not self._closing:
                 self._arrived.wait()
             count = next((n for n, row in enumerate(self._waiting, 1) if row.seal), None)
-            batch, self._waiting = self._waiting[:count], self._waiting[count or len(self._waiting) :]
+            batch, self._waiting = (
+                self._waiting[:count],
+                self._waiting[count or len(self._waiting) :],
+            )
             return batch
 
     def _write(self, batch: Sequence[_Waiting]) -> Sequence[Position] | LogUnavailable:
@@ -326,7 +323,7 @@ class Log:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             _write_at(descriptor, files.header(number), 0)
-            files.sync_folder(self._folder)
+            private.sync_folder(self._folder)
         except OSError:
             os.close(descriptor)
             path.unlink(missing_ok=True)

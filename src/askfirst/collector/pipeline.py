@@ -221,9 +221,7 @@ def _add(frame: EventsFrame, draft: Draft) -> None:
     frame.fields.append(draft.fields)
 
 
-def _gather(
-    wire: Mapping[str, object], places: _Places, found: list[tuple[Field, object]]
-) -> int:
+def _gather(wire: Mapping[str, object], places: _Places, found: list[tuple[Field, object]]) -> int:
     """Collect the declared fields of an event; return how many other things there are in it.
 
     It goes only where the contract has names, so neither depth nor length of what was sent costs

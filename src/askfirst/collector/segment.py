@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+from askfirst.collector import private
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -115,7 +117,7 @@ def frames(path: Path, start: int, end: int) -> Iterator[tuple[int, bytes]]:
 
 def inspect(path: Path, start: int) -> State:
     """Read all of a segment's frames from `start` (bytes) and say what state the file is in."""
-    end = HEADER_BYTES if start < HEADER_BYTES else start
+    end = max(start, HEADER_BYTES)
     try:
         for offset, _ in frames(path, start, path.stat().st_size):
             end = offset
@@ -134,15 +136,6 @@ def sync(descriptor: int) -> None:
         fcntl.fcntl(descriptor, _FULL_SYNC)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make names that came or went in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def set_aside(path: Path, good: int) -> Path:
     """Rename a damaged segment to `*.corrupt`; keep its first `good` bytes under the old name.
 
@@ -151,17 +144,17 @@ def set_aside(path: Path, good: int) -> Path:
     aside = _free_name(path)
     if good <= HEADER_BYTES:
         path.rename(aside)
-        sync_folder(path.parent)
+        private.sync_folder(path.parent)
         return aside
     kept = path.with_suffix(".part")
     descriptor = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with path.open("rb") as source, open(descriptor, "wb") as target:
+    with path.open("rb") as source, os.fdopen(descriptor, "wb") as target:
         target.write(source.read(good))
         target.flush()
         sync(target.fileno())
     os.link(path, aside)  # two names for a moment, so that a crash here loses neither part
     kept.replace(path)
-    sync_folder(path.parent)
+    private.sync_folder(path.parent)
     return aside
 
 

@@ -34,19 +34,23 @@ class _Settings:
 
 
 def loads(text: str) -> object:
-    """Parse JSON text. Raises ValueError for anything else."""
+    """Parse JSON text. Raises ValueError for anything else, RecursionError if nested too deeply."""
     if make_scanner is None or "json" in sys.modules:
-        from json import loads as json_loads
-
-        return json_loads(text, parse_constant=_Settings.parse_constant)
+        return _with_module(text)
     start = len(text) - len(text.lstrip(_SPACE))
     try:
         value, end = make_scanner(_Settings)(text, start)  # type: ignore[arg-type]
-    except StopIteration as stop:
-        raise ValueError(f"not JSON at character {stop.value}") from None
+    except (StopIteration, SystemError):
+        return _with_module(text)  # the bare scanner cannot say what is wrong
     if text[end:].strip(_SPACE):
         raise ValueError(f"more than one JSON value at character {end}")
     return value
+
+
+def _with_module(text: str) -> object:
+    from json import loads as json_loads
+
+    return json_loads(text, parse_constant=_Settings.parse_constant)
 
 
 def dumps(value: object) -> str:

@@ -154,7 +154,7 @@ class _Reader:
         name = tool.get("name")
         if not is_tool_name(name):
             self.problems.append(
-                f"tool.name: {name!r} will not do; use 1 to 40 of a-z, 0-9 and -, the first a letter"
+                f"tool.name: {name!r} will not do; use 1 to 40 of a-z, 0-9, -, a letter first"
             )
         state = tool.get("state", "home")
         if state not in STATES:
@@ -209,8 +209,7 @@ class _Reader:
     def commands(self, value: "Any") -> "tuple[str, ...]":
         if not isinstance(value, list) or not value:
             self.problems.append(
-                'tool.commands: is missing; list what may be recorded, as in ["start", "db
-                migrate"]'
+                'tool.commands: is missing; list what may be recorded: ["start", "db migrate"]'
             )
             return ()
         if len(value) > MOST_COMMANDS:

@@ -60,7 +60,7 @@ def question(contract: Contract) -> str:
         "",
         f"What is never collected: {NEVER}.",
         "",
-        f"It is pseudonymous, goes to {contract.organisation} only, and is deleted after {days} days.",
+        f"It is pseudonymous, goes to {contract.organisation} only, is deleted after {days} days.",
         "Saying No has no disadvantage. You can change your mind at any time:",
         f"- {contract.name} telemetry on, {contract.name} telemetry off",
         f"- {contract.name} telemetry show prints exactly what would be sent",

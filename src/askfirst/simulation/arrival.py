@@ -18,7 +18,7 @@ def arrivals(population: Population, chunk: int = CHUNK) -> Iterator[Rows]:
     """Yield every delivery by order of arrival, second deliveries too, at most `chunk` at a time.
 
     Works a day at a time, because a day is what a collector has seen when the next one begins: in
-    memory are one day's rows and the late ones still on their way (at most five weeks' few per cent).
+    memory are one day's rows and the late ones still on their way (of five weeks at the most).
     """
     waiting: defaultdict[int, list[Rows]] = defaultdict(list)
     start = habits.instant(population.first)
@@ -33,6 +33,8 @@ def arrivals(population: Population, chunk: int = CHUNK) -> Iterator[Rows]:
 
 def _by_day_of_arrival(rows: Rows, start: int) -> Iterator[tuple[int, Rows]]:
     """Yield (day counted from `start` in ms UTC, deliveries of that day), firsts before seconds."""
+    if not len(rows):
+        return
     seconds = rows[rows["again"] >= 0]
     seconds["received"] = seconds["again"]
     both = np.concatenate([rows, seconds])

@@ -72,7 +72,12 @@ class Hashed:
     """
 
     def __init__(
-        self, field: Field, secret: Callable[[int], str], size: int, width: int, names: tuple[str, ...]
+        self,
+        field: Field,
+        secret: Callable[[int], str],
+        size: int,
+        width: int,
+        names: tuple[str, ...],
     ) -> None:
         self._field = field
         self._secret = secret
@@ -80,9 +85,10 @@ class Hashed:
         self._names = names
         self._texts = ByCode(size * width, self._hash)
 
-    def draw(self, rng: np.random.Generator, day: int, installation: Codes) -> Codes:
+    def draw(self, rng: np.random.Generator, day: int, installation: Codes) -> Codes:  # noqa: ARG002 - which value it is does not change with time
         own = (rng.random(len(installation)) ** 2 * self._width).astype(np.int32)
-        return installation * np.int32(self._width) + own
+        codes: Codes = installation * np.int32(self._width) + own
+        return codes
 
     def texts(self, codes: Codes) -> list[Any]:
         return self._texts.of(codes)

@@ -53,7 +53,7 @@ class Habits:
 
     def chance(self, day: int, weekday: int) -> NDArray[np.float64]:
         """Return each installation's chance to be active on a day (0 is Monday)."""
-        chance = ACTIVE[self.kind, int(weekday >= 5)]
+        chance: NDArray[np.float64] = ACTIVE[self.kind, int(weekday >= 5)]
         chance[(self.kind == WEEKLY) & (self.weekday == weekday)] = WEEKLY_DAY
         chance[(self.arrives > day) | (self.leaves <= day)] = 0.0
         chance[self.arrives == day] = 1.0

@@ -135,9 +135,7 @@ class Population:
         version[pinned] = self.habits.first_version[who[pinned]]
         return version
 
-    def _draw_commands(
-        self, rng: np.random.Generator, who: NDArray[np.int32]
-    ) -> NDArray[np.int64]:
+    def _draw_commands(self, rng: np.random.Generator, who: NDArray[np.int32]) -> NDArray[np.int64]:
         """Draw commands: half the time an installation's favourite, else by frequency."""
         place = np.where(
             rng.random(len(who)) < 0.5, self.habits.favourite[who], rng.random(len(who))

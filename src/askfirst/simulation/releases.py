@@ -45,7 +45,9 @@ def releases(contract: Contract, first: date, last: date) -> tuple[Release, ...]
     if any(release.day >= first for release in declared):
         found = declared if declared[0].day < first else [*_before(declared[0], first), *declared]
     else:
-        found = sorted([*declared[-EARLIER:], *_invented(contract, declared, first, last)], key=_order)
+        found = sorted(
+            [*declared[-EARLIER:], *_invented(contract, declared, first, last)], key=_order
+        )
     return tuple(found)
 
 
@@ -62,7 +64,9 @@ def _before(lowest: Release, first: date) -> list[Release]:
     return []
 
 
-def _invented(contract: Contract, declared: list[Release], first: date, last: date) -> list[Release]:
+def _invented(
+    contract: Contract, declared: list[Release], first: date, last: date
+) -> list[Release]:
     """Make up releases: minor versions past .9, a pre-release and a patch."""
     major, minor = _start(contract, declared)
     days = (last - first).days + 1
@@ -70,7 +74,9 @@ def _invented(contract: Contract, declared: list[Release], first: date, last: da
     start = max(minor, FIRST_DOUBLE_DIGIT - wanted // 2)
     names = (f"{major}.{number}.0" for number in count(start - (0 if declared else EARLIER)))
     free = (name for name in names if name not in contract.releases)
-    found = [Release(next(free), first - timedelta(days=1)) for _ in range(0 if declared else EARLIER)]
+    found = [
+        Release(next(free), first - timedelta(days=1)) for _ in range(0 if declared else EARLIER)
+    ]
     for place in range(wanted):
         day = first + timedelta(days=days * (place + 1) // (wanted + 1))
         found.append(Release(next(free), day))

@@ -33,7 +33,7 @@ class ByCode:
 
 
 class ByFields(Generic[T]):
-    """One value for each set of fields that occurs: a dict per event would cost 0.8 µs, this 0.2."""
+    """One value for each set of fields that occurs: 0.2 µs an event; a dict for each takes 0.8."""
 
     def __init__(self, population: Population, make: Callable[[dict[str, Any]], T]) -> None:
         """`make` gets the treated values by name, those left out missing; the result is shared."""

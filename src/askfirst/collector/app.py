@@ -1,0 +1,148 @@
+"""The collector as an ASGI application: every route stands here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from askfirst.collector.access import Access
+from askfirst.collector.answers import Answers
+from askfirst.collector.collector import Collector
+from askfirst.collector.config import Config
+from askfirst.collector.erasure import take_erasure
+from askfirst.collector.ingest import take_events
+from askfirst.collector.log import LogError
+from askfirst.collector.metrics import Metrics
+from askfirst.collector.public import Public
+from askfirst.collector.request import Endpoint, Refusal
+from askfirst.collector.wolkenkit import take_command
+from askfirst.contract.event import now_ms
+from askfirst.stores.base import Store, StoreError
+
+
+def build_app(
+    config: Config,
+    store: Store,
+    *,
+    now: Callable[[], int] = now_ms,
+    say: Callable[[str], None] | None = None,
+) -> Starlette:
+    """Return the collector's application; it loads while it runs, and drains when it ends.
+
+    `now` returns ms UTC; `say` takes one line for the operator (stderr if left out). The parts are
+    in `app.state.collector`. Raises OSError for a log folder that cannot be used, StoreError.
+    """
+    collector = Collector(config, store, now=now, say=say or _to_stderr)
+    app = Starlette(
+        routes=routes(collector, Access(config.token)),
+        middleware=[Middleware(Counted, metrics=collector.metrics)],
+        exception_handlers={
+            HTTPException: _http_error,
+            Refusal: _refused,
+            StoreError: _store_error,
+            LogError: _log_error,
+            Exception: _failed,
+        },
+        lifespan=_lifespan,
+    )
+    app.state.collector = collector
+    return app
+
+
+def routes(collector: Collector, access: Access) -> list[BaseRoute]:
+    """Return every route of the collector."""
+    answers, public = Answers(collector), Public(collector)
+    events = Endpoint(partial(take_events, collector))
+    command = Endpoint(partial(take_command, collector))
+    erasures = Endpoint(partial(take_erasure, collector))
+    return [
+        Route("/v1/events", events, methods=["POST"]),
+        Route("/v1/command", command, methods=["POST"]),
+        Route("/v1/erasures", erasures, methods=["POST"]),
+        Route("/v1/contracts/{tool}", public.contract),
+        Route("/v1/answers/{report}", access.guard(answers.report)),
+        Route("/", access.guard(answers.home)),
+        Route("/login", access.login),
+        Route("/health", public.health),
+        Route("/metrics", public.metrics),
+        Route("/openapi.json", public.openapi),
+    ]
+
+
+class Counted:
+    """Counts requests by route and status; the route is its pattern, never what was asked for."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def counting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                status = str(message["status"])
+                self._metrics.add("askfirst_requests_total", route=_route(scope), status=status)
+            await send(message)
+
+        await self._app(scope, receive, counting if scope["type"] == "http" else send)
+
+
+def _route(scope: Scope) -> str:
+    endpoint = scope.get("endpoint")
+    for route in scope["app"].routes:
+        if isinstance(route, Route) and route.endpoint is endpoint:
+            return route.path
+    return "other"
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    collector: Collector = app.state.collector
+    collector.start()
+    try:
+        yield
+    finally:
+        collector.stop()
+
+
+def _to_stderr(text: str) -> None:
+    sys.stderr.write(f"askfirst: {text}\n")
+    sys.stderr.flush()
+
+
+def _error(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"error": text}, status_code=status, headers=headers)
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    texts = {404: "there is nothing here", 405: "this route takes another method"}
+    text = texts.get(error.status_code, error.detail)
+    return _error(error.status_code, f"{text}; see /openapi.json", dict(error.headers or {}))
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return _error(error.status, error.error, dict(error.headers))
+
+
+async def _store_error(_request: Request, error: Exception) -> Response:
+    return _error(503, str(error), {"retry-after": "30"})
+
+
+async def _log_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, LogError)
+    return _error(503, str(error), {"retry-after": str(error.retry_after)})
+
+
+async def _failed(_request: Request, _exception: Exception) -> Response:
+    return _error(500, "the collector failed; its operator's terminal says why; try again later")

@@ -1,0 +1,56 @@
+"""What a collector is told when it starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from askfirst.collector import log
+from askfirst.contract.model import Contract
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings of a collector: at most one contract of a tool, sizes in bytes, times in
+    seconds.
+    """
+
+    contracts: tuple[Contract, ...]
+    log_folder: Path
+    token: str
+    segment_bytes: int = log.SEGMENT_BYTES
+    waiting_bytes: int = log.WAITING_BYTES
+    patience: float = 30.0  # how long an answer or an erasure waits for the loader
+
+
+def data_folder(environ: Mapping[str, str]) -> Path:
+    """Return where a store lives unless it is told otherwise: `$XDG_DATA_HOME/askfirst`."""
+    return _base(environ, "XDG_DATA_HOME", ".local/share") / "askfirst"
+
+
+def state_folder(environ: Mapping[str, str]) -> Path:
+    """Return where the token is kept: `$XDG_STATE_HOME/askfirst`."""
+    return _base(environ, "XDG_STATE_HOME", ".local/state") / "askfirst"
+
+
+def default_store(environ: Mapping[str, str]) -> Path:
+    """Return the file of the embedded store that is used when none is named."""
+    return data_folder(environ) / "askfirst.duckdb"
+
+
+def beside(store: str, suffix: str, environ: Mapping[str, str]) -> Path:
+    """Return the path of something kept beside a store: `<store path><suffix>`.
+
+    A store on another machine (a URL) has no place beside it; then it is in the data folder.
+    """
+    path = data_folder(environ) / "collector" if "://" in store else Path(store)
+    return path.with_name(path.name + suffix)
+
+
+def _base(environ: Mapping[str, str], variable: str, fallback: str) -> Path:
+    value = environ.get(variable, "")
+    if os.path.isabs(value):  # noqa: PTH117 - the specification: a relative one is ignored
+        return Path(value)
+    return Path(environ.get("HOME") or Path.home()) / fallback

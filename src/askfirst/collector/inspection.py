@@ -1,0 +1,68 @@
+"""A collector that stores nothing and shows each thing that comes, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from askfirst.collector.ingest import check_size, decode
+from askfirst.collector.request import Endpoint
+
+Show = Callable[[bytes], None]
+
+
+class RawBatch(msgspec.Struct):
+    """A batch whose events stay the text they came as."""
+
+    tool: str
+    events: list[msgspec.Raw]
+    contract: str | None = None
+
+
+_batch = msgspec.json.Decoder(RawBatch)
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def build_inspector(show: Show) -> Starlette:
+    """Return an application that answers like a collector that takes everything.
+
+    `show` gets the JSON text of each event, command and erasure, as it was sent.
+    """
+    return Starlette(
+        routes=[
+            Route("/v1/events", Endpoint(partial(_take_events, show)), methods=["POST"]),
+            Route("/v1/command", Endpoint(partial(_take_command, show)), methods=["POST"]),
+            Route("/v1/erasures", Endpoint(partial(_take_erasure, show)), methods=["POST"]),
+            Route("/health", _health),
+        ]
+    )
+
+
+async def _take_events(show: Show, body: bytes) -> object:
+    batch = decode(_batch, body)
+    check_size(len(batch.events))
+    for event in batch.events:
+        show(bytes(event))
+    return {"accepted": len(batch.events), "dropped": []}
+
+
+async def _take_command(show: Show, body: bytes) -> object:
+    decode(_object, body)
+    show(body)
+    return {"accepted": 1, "dropped": []}
+
+
+async def _take_erasure(show: Show, body: bytes) -> object:
+    decode(_object, body)
+    show(body)
+    return {"erased": 0}
+
+
+async def _health(_request: Request) -> Response:
+    return JSONResponse({"status": "ok"})

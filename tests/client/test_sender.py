@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from askfirst.client import dotfile, log, queue, spawn
+from askfirst.client.sender import OLDEST_MS, Answer, Sender, collector_url
+from askfirst.contract.event import form, new_id, now_ms
+from askfirst.contract.loading import parse
+from tests.contract.test_loading import GOOD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CONTRACT = parse(GOOD)
+OLDER = "sha256:" + "0" * 64
+
+
+class Case:
+    """One tool on one machine, with a collector that says what the test tells it to."""
+
+    def __init__(self, home: Path) -> None:
+        self.dotfile = str(home / ".stratus")
+        self.folder = str(home / "state" / "askfirst" / "stratus")
+        self.posts: list[tuple[str, bytes]] = []
+        self.said: list[str] = []
+        self.answers: list[Answer] = []
+        self.during: Callable[[], None] = lambda: None
+        self.agree()
+
+    def agree(self) -> None:
+        dotfile.agree(self.dotfile, "1.4.0", CONTRACT, "2026-11-25")
+
+    def event(self, at: int | None = None) -> bytes:
+        at = now_ms() if at is None else at
+        uuid = dotfile.read(self.dotfile).installation
+        return form(
+            CONTRACT,
+            command="start",
+            version="1.4.0",
+            installation=uuid,
+            values={},
+            id=new_id(at),
+            timestamp=at,
+        ).encode()
+
+    def queue(self, count: int, digest: str = CONTRACT.digest) -> list[bytes]:
+        events = [self.event() for _ in range(count)]
+        for event in events:
+            queue.append(self.folder, digest, event)
+        return events
+
+    def sender(self, env: dict[str, str] | None = None) -> Sender:
+        work = {
+            "contract": CONTRACT.as_dict(),
+            "version": "1.4.0",
+            "dotfile": self.dotfile,
+            "folder": self.folder,
+            "deliver_every": 3600,
+        }
+        return Sender(work, env or {}, self.post, self.said.append)
+
+    def post(self, url: str, body: bytes) -> Answer:
+        self.posts.append((url, body))
+        self.during()
+        return self.answers.pop(0) if self.answers else Answer(200, {"accepted": 1, "dropped": []})
+
+    def waiting(self) -> list[bytes]:
+        return [event for _, event in queue.waiting(self.folder)]
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    return Case(tmp_path)
+
+
+def test_what_was_queued_is_what_is_sent_byte_for_byte(case: Case) -> None:
+    events = case.queue(3)
+    assert case.sender().run()
+    [(url, body)] = case.posts
+    assert url == "https://telemetry.example.org/v1/events"
+    head = f'{{"tool":"stratus","contract":"{CONTRACT.digest}","events":['.encode()
+    assert body == head + b",".join(events) + b"]}"
+    assert case.waiting() == []
+    assert [row.split(" ", 2)[1:] for row in log.read(case.folder).splitlines()] == [
+        ["200", event.decode()] for event in events
+    ]
+
+
+def test_large_queues_go_in_batches_by_contract(case: Case) -> None:
+    case.queue(250)
+    case.queue(2, OLDER)
+    case.queue(1)
+    assert case.sender().run()
+    sizes = [(json.loads(body)["contract"], len(json.loads(body)["events"])) for _, body in case.posts]
+    assert sizes == [(CONTRACT.digest, 200), (CONTRACT.digest, 51), (OLDER, 2)]
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 415, 422])
+def test_what_will_never_be_accepted_is_forgotten(case: Case, status: int) -> None:
+    case.queue(2)
+    case.answers = [Answer(status, {"error": "no"})]
+    assert case.sender().run()
+    assert case.waiting() == []
+    assert f" {status} " in log.read(case.folder)
+
+
+@pytest.mark.parametrize("status", [0, 301, 401, 408, 429, 500, 502, 503, 599])
+def test_what_may_be_accepted_later_is_kept(case: Case, status: int) -> None:
+    events = case.queue(2)
+    case.answers = [Answer(status)]
+    assert not case.sender().run()
+    assert case.waiting() == events
+    next_at, failures = spawn.read_schedule(case.folder)
+    assert failures == 1
+    assert 29_000 < next_at - now_ms() < 91_000
+    assert "kept and tried again later" in case.said[-1]
+
+
+def test_pauses_grow_and_end(case: Case) -> None:
+    case.queue(1)
+    case.answers = [Answer(503) for _ in range(20)]
+    pauses = []
+    for _ in range(20):
+        assert not case.sender().run()
+        pauses.append(spawn.read_schedule(case.folder)[0] - now_ms())
+    assert pauses[3] > pauses[0]
+    assert max(pauses) <= 1.5 * 86_400_000
+    assert min(pauses[12:]) >= 0.45 * 86_400_000
+    assert case.sender().run()
+    assert spawn.read_schedule(case.folder)[1] == 0
+
+
+def test_retry_after_is_honoured(case: Case) -> None:
+    case.queue(1)
+    case.answers = [Answer(429, retry_after=7200)]
+    case.sender().run()
+    assert 7_190_000 < spawn.read_schedule(case.folder)[0] - now_ms() <= 7_200_000
+
+
+def test_after_a_failure_in_the_middle_the_rest_is_kept(case: Case) -> None:
+    events = case.queue(250)
+    case.answers = [Answer(200), Answer(503)]
+    assert not case.sender().run()
+    assert case.waiting() == events[200:]
+    assert case.sender().run()
+    assert case.waiting() == []
+
+
+def test_what_a_killed_sender_left_is_sent_first(case: Case) -> None:
+    first = case.queue(1)
+    queue.take(case.folder)
+    second = case.queue(1)
+    assert case.sender().run()
+    sent = [json.loads(body)["events"][0]["id"] for _, body in case.posts]
+    assert sent == [json.loads(event)["id"] for event in first + second]
+
+
+def test_off_stops_a_sender_that_runs_and_leaves_nothing(case: Case) -> None:
+    """`off` between the request and the answer: no second batch, and no file in the folder."""
+    case.queue(250)
+
+    def off() -> None:
+        dotfile.refuse(case.dotfile, "1.4.0", "2026-11-25", revoked=True)
+        queue.purge(case.folder)
+
+    case.during = off
+    assert not case.sender().run()
+    assert len(case.posts) == 1
+    assert not os.path.exists(case.folder)
+
+
+@pytest.mark.parametrize("name", ["CI", "DO_NOT_TRACK"])
+def test_the_environment_stops_a_sender(case: Case, name: str) -> None:
+    case.queue(1)
+    assert not case.sender({name: "1"}).run()
+    assert case.posts == []
+
+
+def test_two_senders_do_not_run_at_once(case: Case) -> None:
+    case.queue(1)
+    second: list[bool] = []
+    case.during = lambda: second.append(case.sender().run())
+    assert case.sender().run()
+    assert second == [False]
+    assert len(case.posts) == 1
+    assert "another delivery is running" in case.said[0]
+
+
+def test_events_past_their_age_and_torn_lines_are_counted(case: Case) -> None:
+    queue.append(case.folder, CONTRACT.digest, case.event(now_ms() - OLDEST_MS - 1000))
+    kept = case.queue(1)
+    with open(os.path.join(case.folder, "queue"), "ab") as file:
+        file.write(b"\nsha256:torn")
+    assert case.sender().run()
+    assert [json.loads(body)["events"] for _, body in case.posts] == [[json.loads(kept[0])]]
+    assert queue.lost(case.folder) == 2
+
+
+def test_an_erasure_is_sent_until_it_is_confirmed(case: Case) -> None:
+    case.queue(1)
+    dotfile.refuse(case.dotfile, "1.4.0", "2026-11-25", revoked=True, erasing=True)
+    installation = dotfile.read(case.dotfile).erasing
+    case.answers = [Answer(503), Answer(200, {"erased": 4})]
+    assert not case.sender().run()
+    assert dotfile.read(case.dotfile).erasing == installation
+    assert case.sender().run()
+    assert dotfile.read(case.dotfile).erasing == ""
+    assert [url for url, _ in case.posts] == ["https://telemetry.example.org/v1/erasures"] * 2
+    assert json.loads(case.posts[0][1]) == {"tool": "stratus", "installationId": installation}
+    assert not os.path.exists(case.folder)
+
+
+def test_with_nothing_queued_nothing_is_made(case: Case) -> None:
+    assert case.sender().run()
+    assert not os.path.exists(case.folder)
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("", "https://telemetry.example.org"),
+        ("http://127.0.0.1:8601", "http://127.0.0.1:8601"),
+        ("http://localhost:8601/", "http://localhost:8601"),
+        ("https://[::1]:8601", "https://[::1]:8601"),
+        ("http://127.0.0.1.example.org", "https://telemetry.example.org"),
+        ("http://127.0.0.1@example.org", "https://telemetry.example.org"),
+        ("http://evil.example.org", "https://telemetry.example.org"),
+        ("ftp://127.0.0.1", "https://telemetry.example.org"),
+        ("127.0.0.1:8601", "https://telemetry.example.org"),
+    ],
+)
+def test_only_loopback_may_stand_in_for_the_collector(given: str, used: str) -> None:
+    assert collector_url(CONTRACT, {"ASKFIRST_COLLECTOR": given}) == used
+
+
+def test_a_delivery_is_due_once_per_period(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    assert spawn.claim(folder, 1_000_000, 3_600_000)
+    assert not spawn.claim(folder, 1_000_001, 3_600_000)
+    assert not spawn.claim(folder, 4_599_999, 3_600_000)
+    assert spawn.claim(folder, 4_600_000, 3_600_000)
+
+
+def test_a_clock_that_was_wrong_does_not_stop_deliveries(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    spawn.write_schedule(folder, now_ms() + 40 * 365 * 86_400_000, 0)
+    assert spawn.claim(folder, now_ms(), 3_600_000)
+    (tmp_path / spawn.SCHEDULE).write_bytes(b"\x00garbage")
+    assert spawn.claim(folder, now_ms(), 3_600_000)
+
+
+def test_the_log_is_bounded_and_keeps_the_newest(tmp_path: Path) -> None:
+    for number in range(60):
+        log.append(str(tmp_path), int(time.time() * 1000), "200", [b"%05d" % number * 2000])
+    text = log.read(str(tmp_path))
+    assert "00059" in text
+    assert "00000" not in text
+    assert len(text) <= log.MOST_BYTES + 11_000

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import gzip
+import http.server
+import json
+import ssl
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+
+from askfirst import __version__
+from askfirst.client.transport import post, proxy_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """A real server that remembers requests and answers what the test says."""
+
+    status = 200
+    body = b'{"accepted": 1, "dropped": []}'
+    extra: dict[str, str]
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        self.extra = {}
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}).start()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Server
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.requests.append((self.path, dict(self.headers), body))
+        self.send_response(self.server.status)
+        for name, value in self.server.extra.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(self.server.body)))
+        self.end_headers()
+        self.wfile.write(self.server.body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def tls(server: Server) -> tuple[str, trustme.CA]:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    return f"https://localhost:{server.server_address[1]}", authority
+
+
+def url(server: Server) -> str:
+    return f"http://127.0.0.1:{server.server_address[1]}"
+
+
+def test_posts_json_and_says_little_about_itself(server: Server) -> None:
+    answer = post(url(server) + "/v1/events", b'{"a":1}')
+    assert (answer.status, answer.body) == (200, {"accepted": 1, "dropped": []})
+    [(path, headers, body)] = server.requests
+    assert (path, body) == ("/v1/events", b'{"a":1}')
+    assert headers == {
+        "Host": f"127.0.0.1:{server.server_address[1]}",
+        "Accept-Encoding": "identity",
+        "Content-Length": "7",
+        "Content-Type": "application/json",
+        "User-Agent": f"askfirst/{__version__}",
+        "Accept": "application/json",
+    }
+
+
+def test_large_bodies_are_compressed(server: Server) -> None:
+    body = json.dumps(["x" * 10] * 1000).encode()
+    assert post(url(server) + "/v1/events", body).status == 200
+    [(_, headers, sent)] = server.requests
+    assert headers["Content-Encoding"] == "gzip"
+    assert len(sent) < len(body) / 10
+    assert gzip.decompress(sent) == body
+
+
+@pytest.mark.parametrize(
+    ("header", "low", "high"),
+    [
+        ("120", 120, 120),
+        ("99999999999999999999", 604_800, 604_800),
+        ("Wed, 21 Oct 2065 07:28:00 GMT", 604_800, 604_800),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
+        ("-5", 0, 0),
+        ("soon", 0, 0),
+        ("", 0, 0),
+    ],
+)
+def test_retry_after_is_read(server: Server, header: str, low: float, high: float) -> None:
+    server.status, server.extra = 503, {"Retry-After": header}
+    answer = post(url(server), b"{}")
+    assert answer.status == 503
+    assert low <= answer.retry_after <= high
+
+
+def test_redirects_are_not_followed(server: Server) -> None:
+    server.status, server.extra = 307, {"Location": url(server) + "/elsewhere"}
+    assert post(url(server), b"{}").status == 307
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b"[" * 100_000])
+def test_an_answer_that_is_no_json_still_has_its_status(server: Server, body: bytes) -> None:
+    server.body = body
+    answer = post(url(server), b"{}")
+    assert (answer.status, answer.body) == (200, None)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:9/", "http://127.0.0.1:99999/", "https://localhost:9"]
+)
+def test_a_network_that_fails_is_an_answer(address: str) -> None:
+    answer = post(address, b"{}")
+    assert answer.status == 0
+    assert answer.why
+
+
+def test_tls_is_verified(
+    server: Server,
+    tls: tuple[str, trustme.CA],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    address, authority = tls
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    refused = post(address, b"{}")
+    assert refused.status == 0
+    assert "certificate verify failed" in refused.why
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    assert post(address, b"{}").status == 200
+    wrong = post(address.replace("localhost", "127.0.0.1"), b"{}")
+    assert wrong.status == 0
+    assert "127.0.0.1" in wrong.why
+    capfd.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("env", "scheme", "host", "proxy"),
+    [
+        ({}, "https", "example.org", ""),
+        ({"HTTPS_PROXY": "http://p:3128"}, "https", "example.org", "http://p:3128"),
+        ({"https_proxy": "p:3128"}, "https", "example.org", "http://p:3128"),
+        ({"ALL_PROXY": "http://p"}, "https", "example.org", "http://p"),
+        ({"HTTPS_PROXY": "http://p"}, "http", "example.org", ""),
+        ({"HTTPS_PROXY": "http://p"}, "https", "127.0.0.1", ""),
+        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "example.org"}, "https", "t.example.org", ""),
+        ({"HTTPS_PROXY": "http://p", "NO_PROXY": ".org, x"}, "https", "example.org", ""),
+        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "*"}, "https", "example.org", ""),
+        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "ample.org"}, "https", "example.org", "http://p"),
+    ],
+)
+def test_proxies_come_from_the_environment(
+    env: dict[str, str], scheme: str, host: str, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("https_proxy", "http_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    assert proxy_for(scheme, host) == proxy
+
+
+def test_a_proxy_is_asked_for_the_whole_address(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("http_proxy", url(server))
+    assert post("http://telemetry.example.org/v1/events", b"{}").status == 200
+    assert server.requests[0][0] == "http://telemetry.example.org/v1/events"
