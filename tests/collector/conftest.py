@@ -111,8 +111,14 @@ class MemoryStore:
             stored = duplicate = 0
             for part in events:
                 for row in zip(
-                    part.timestamp, part.id, part.installation, part.version, part.command,
-                    part.fields, part.received, strict=True,
+                    part.timestamp,
+                    part.id,
+                    part.installation,
+                    part.version,
+                    part.command,
+                    part.fields,
+                    part.received,
+                    strict=True,
                 ):
                     key = (part.tool, row[0], row[1])
                     if key in self.rows:
@@ -184,6 +190,7 @@ class Api:
     app: Any
     store: MemoryStore
     said: list[str] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
 
     @property
     def collector(self) -> Any:
@@ -193,11 +200,12 @@ class Api:
         self,
         method: str,
         target: str,
-        body: bytes | Sequence[bytes] = b"",
+        body: bytes | Sequence[bytes] | None = b"",
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
+        """Send a request; a body of None never comes, one of [] ends in a client that hung up."""
         url = urlsplit(target)
-        parts = [body] if isinstance(body, bytes) else list(body)
+        parts = [body] if isinstance(body, bytes) else list(body or [])
         scope = {
             "type": "http", "http_version": "1.1", "method": method, "scheme": "http",
             "path": url.path, "raw_path": url.path.encode(), "query_string": url.query.encode(),
@@ -207,6 +215,8 @@ class Api:
         sent: list[dict[str, Any]] = []
 
         async def receive() -> dict[str, Any]:
+            if body is None:
+                await asyncio.Event().wait()
             if not parts:
                 return {"type": "http.disconnect"}
             return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
@@ -214,7 +224,12 @@ class Api:
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
-        asyncio.run(self.app(scope, receive, send))
+        try:
+            asyncio.run(self.app(scope, receive, send))
+        except Exception as error:
+            if not sent:
+                raise
+            self.failures.append(error)
         if not sent:
             return Answer(0, {}, b"")
         rows = {k.decode(): v.decode() for k, v in sent[0]["headers"]}
@@ -264,9 +279,7 @@ def make_api(tmp_path: Path) -> Iterator[Callable[..., Api]]:
     def make(*contracts: Contract, store: MemoryStore | None = None, **settings: Any) -> Api:
         api = Api(None, store or MemoryStore())
         clock = settings.pop("now", now_ms)
-        config = Config(
-            contracts=contracts, log_folder=tmp_path / "log", token=TOKEN, **settings
-        )
+        config = Config(contracts=contracts, log_folder=tmp_path / "log", token=TOKEN, **settings)
         api.app = build_app(config, api.store, now=clock, say=api.said.append)
         api.collector.start()
         made.append(api)
@@ -275,6 +288,7 @@ def make_api(tmp_path: Path) -> Iterator[Callable[..., Api]]:
     yield make
     for api in made:
         api.collector.stop()
+        assert api.failures == []
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ def test_retry_after_is_honoured_in_both_spellings(collector, population):
 @pytest.mark.parametrize("status", [400, 404, 413, 415, 422])
 def test_a_refusal_for_good_ends_it_with_the_collector_s_reason(collector, population, status):
     collector.first = [(status, {})]
-    with pytest.raises(DeliveryError, match="refuses a batch: not so$"):
+    with pytest.raises(DeliveryError, match=r"refuses a batch: not so$"):
         send(collector, population)
 
 

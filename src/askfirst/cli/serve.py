@@ -25,7 +25,7 @@ from askfirst.collector.server import (
     url_of,
 )
 from askfirst.contract.model import Contract
-from askfirst.stores import open_store
+from askfirst.stores.opening import open_store
 from askfirst.stores.base import Store, StoreError
 
 PORT = 8600

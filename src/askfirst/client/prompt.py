@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NO = "No, thank you."
 WIDEST, NARROWEST = 88, 16  # columns
+QUIET_S = 0.05  # what follows an answer sooner than this was typed, or pasted, together with it
 
 _UP = ("\x1b[A", "\x1bOA", "k", "\x1b[D", "\x1bOD")
 _DOWN = ("\x1b[B", "\x1bOB", "j", "\x1b[C", "\x1bOC", "\t")
@@ -35,10 +36,8 @@ def ask(contract: "Contract", env: "Mapping[str, str]") -> bool:
     choices = (NO, agree_label(contract))
     keys = None if env.get("TERM", "dumb") in ("dumb", "") else _raw_keys()
     yes = _typed(choices, write, width) if keys is None else _chosen(choices, keys, write, width)
-    if yes:
-        write(f"\nThank you. Change your mind with: {contract.name} telemetry off\n\n")
-    else:
-        write("\nNothing is collected.\n\n")
+    thanks = f"Thank you. Change your mind with: {contract.name} telemetry off"
+    write("\n" + wrap(thanks if yes else "Nothing is collected.", width) + "\n\n")
     return yes
 
 
@@ -76,14 +75,28 @@ def understand(burst: str, selected: int) -> "tuple[int, bool]":
 def _typed(choices: "tuple[str, str]", write: "Callable[[str], None]", width: int) -> bool:
     """Ask for y or n and Enter."""
     write(wrap(f"- n: {choices[0]} (Enter alone means this)\n- y: {choices[1]}", width) + "\n")
-    write("Your answer, y or n [n]: ")
+    write(wrap("Your answer, y or n [n]:", width) + " ")
+    _drop_typed()
     try:
         answer = sys.stdin.readline()
     except (KeyboardInterrupt, UnicodeDecodeError):
         answer = ""
+    _drop_typed()
     if not answer.endswith("\n"):
         write("\n")
     return answer.strip().lower() in _YES_WORDS
+
+
+def _drop_typed() -> None:
+    """Drop what is typed and not read: it was not typed in view of the question, or is not for the
+    host program.
+    """
+    try:
+        import termios
+
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+    except Exception:  # noqa: BLE001, S110 - no termios, or no terminal that can do it
+        pass
 
 
 def _chosen(
@@ -133,16 +146,23 @@ class _PosixKeys:
         import termios
 
         mode = termios.tcgetattr(self._fd)
-        # no line mode, no echo, and Ctrl-C as a key: it answers the question, it is not an
-        # interrupt
-        mode[3] &= ~(termios.ICANON | termios.ECHO | termios.ISIG)
+        # no line mode, no echo, and Ctrl-C, Ctrl-S and Ctrl-V as keys: they answer the question
+        mode[0] &= ~termios.IXON
+        mode[3] &= ~(termios.ICANON | termios.ECHO | termios.ISIG | termios.IEXTEN)
+        mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
         termios.tcsetattr(self._fd, termios.TCSAFLUSH, mode)
 
     def __exit__(self, *_: object) -> None:
+        import select
         import termios
 
-        # flush: keys typed after the answer are not meant for the host program
-        termios.tcsetattr(self._fd, termios.TCSAFLUSH, self._before)
+        # the rest of what was typed or pasted is not meant for the host program
+        try:
+            for _ in range(100):
+                if not select.select([self._fd], [], [], QUIET_S)[0] or not os.read(self._fd, 1024):
+                    break
+        finally:
+            termios.tcsetattr(self._fd, termios.TCSAFLUSH, self._before)
 
     def read(self) -> str:
         """Return what arrived at once; '' for Ctrl-C, Ctrl-D and the end of input."""

@@ -228,7 +228,17 @@ def _say(text: str) -> None:
 
 
 def _is_terminal() -> bool:
+    """Tell whether there is somebody to ask."""
     try:
-        return sys.stdin.isatty() and sys.stderr.isatty()
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return False
+        terminal = sys.stdin.fileno()
     except (AttributeError, ValueError):  # None under pythonw, or closed
         return False
+    if sys.platform == "win32":
+        return True
+    try:
+        # a job started with & would be stopped as soon as it touched the terminal
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:  # a terminal without job control
+        return True

@@ -121,10 +121,10 @@ def inspect(path: Path, start: int) -> State:
     try:
         for offset, _ in frames(path, start, path.stat().st_size):
             end = offset
-    except TornError:
-        return State(end, torn=True)
-    except CorruptError:
-        return State(end, corrupt=True)
+    except TornError as error:
+        return State(error.offset, torn=True)
+    except CorruptError as error:
+        return State(error.offset, corrupt=True)
     return State(end)
 
 

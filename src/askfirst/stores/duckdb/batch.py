@@ -6,6 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -23,9 +24,11 @@ from askfirst.stores.base import (
     Counts,
     Events,
 )
-from askfirst.stores.duckdb.dictionaries import Dictionaries
+from askfirst.stores.duckdb.dictionaries import SAID, Dictionaries
 
 APPLICATION, ENVIRONMENT = "application.name", "application.env"
+KEYED = ("version", "command", "installation", *SAID)
+T = TypeVar("T")
 
 _context = msgspec.json.Encoder(order="deterministic")
 
@@ -83,49 +86,22 @@ class Batch:
 
     def rows(self, kept: npt.NDArray[np.bool_], dictionaries: Dictionaries) -> pa.Table:
         """Return the kept events with keys in the place of texts."""
-        chosen = np.flatnonzero(kept)
-        columns = self._keyed(chosen, dictionaries)
+        columns: dict[str, list[int | None]] = {name: [] for name in KEYED}
+        ends = np.cumsum([len(part) for part in self.parts])
+        for part, tool, end in zip(self.parts, self.keys, ends.tolist(), strict=True):
+            chosen = np.flatnonzero(kept[end - len(part) : end]).tolist()
+            for name, keys in _keyed(part, tool, chosen, dictionaries).items():
+                columns[name] += keys
+        dictionaries.write_sayings()
         return pa.table(
             {
-                "tool": self.tool[chosen].astype(np.int16),
-                "timestamp": self.timestamp[chosen],
-                "id_high": self.halves[chosen, 0],
-                "id_low": self.halves[chosen, 1],
+                "tool": self.tool[kept].astype(np.int16),
+                "timestamp": self.timestamp[kept],
+                "id_high": self.halves[kept, 0],
+                "id_low": self.halves[kept, 1],
                 **{name: pa.array(column, pa.int32()) for name, column in columns.items()},
             }
         )
-
-    def _keyed(
-        self, chosen: npt.NDArray[np.int64], dictionaries: Dictionaries
-    ) -> dict[str, Sequence[int | None]]:
-        rows = chosen.tolist()
-        tools = self.tool[chosen].tolist()
-        versions = [("version", t, v) for t, v in zip(tools, self._pick("version", rows))]
-        commands = [("command", t, c) for t, c in zip(tools, self._pick("command", rows))]
-        names = dictionaries.names({*versions, *commands})
-        identities = list(zip(tools, self._pick("installation", rows)))
-        remembered = dictionaries.people(identities)
-        people = [remembered[identity] for identity in identities]
-        said = [_sayings(fields) for fields in self._pick("fields", rows)]
-        saying = dictionaries.saying
-        columns: dict[str, Sequence[int | None]] = {
-            field: [
-                None if text is None else saying(person, (field, text))
-                for person, text in zip(people, texts)
-            ]
-            for field, texts in zip(
-                ("application", "environment", "context"), zip(*said, strict=True), strict=True
-            )
-        }
-        dictionaries.write_sayings()
-        columns["installation"] = [person.key for person in people]
-        columns["version"] = [names[name] for name in versions]
-        columns["command"] = [names[name] for name in commands]
-        return columns
-
-    def _pick(self, column: str, rows: Sequence[int]) -> list:  # type: ignore[type-arg]
-        laid = list(itertools.chain.from_iterable(getattr(part, column) for part in self.parts))
-        return laid if len(rows) == len(laid) else [laid[row] for row in rows]
 
     def counts(self, kept: npt.NDArray[np.bool_]) -> Counts:
         """Count what was stored, duplicate, late and clock-skewed, by tool and day of arrival.
@@ -159,15 +135,47 @@ def _columns(part: Events) -> tuple[Sequence[object], ...]:
     )
 
 
+def _keyed(
+    part: Events, tool: int, chosen: list[int], dictionaries: Dictionaries
+) -> dict[str, list[int | None]]:
+    """Return the columns KEYED for the chosen rows of one tool."""
+    versions = _pick(part.version, chosen)
+    commands = _pick(part.command, chosen)
+    hashes = _pick(part.installation, chosen)
+    version_keys = dictionaries.names("version", tool, versions)
+    command_keys = dictionaries.names("command", tool, commands)
+    remembered = dictionaries.people(tool, hashes)
+    people = [remembered[who] for who in hashes]
+    columns: dict[str, list[int | None]] = {
+        "version": [version_keys[version] for version in versions],
+        "command": [command_keys[command] for command in commands],
+        "installation": [person.key for person in people],
+    }
+    said = map(_sayings, _pick(part.fields, chosen))
+    for which, texts in enumerate(zip(*said, strict=True)):
+        keys: list[int | None] = []
+        for person, text in zip(people, texts, strict=True):
+            key = None if text is None else person.said[which].get(text)
+            if key is None and text is not None:
+                key = dictionaries.say(person, which, text)
+            keys.append(key)
+        columns[SAID[which]] = keys
+    return columns
+
+
+def _pick(column: list[T], chosen: list[int]) -> list[T]:
+    return column if len(chosen) == len(column) else [column[row] for row in chosen]
+
+
 def _sayings(fields: Mapping[str, str | bool]) -> tuple[str | None, str | None, str | None]:
-    """Return (application, environment, JSON of all other fields), None for what is not there."""
+    """Return what stands for SAID: application, environment, and JSON of all other fields."""
+    application = fields.get(APPLICATION)
+    environment = fields.get(ENVIRONMENT)
+    plain = isinstance(application, str), isinstance(environment, str)
+    if len(fields) == sum(plain):
+        return application, environment, None  # type: ignore[return-value]
     rest = dict(fields)
-    application = rest.pop(APPLICATION, None)
-    environment = rest.pop(ENVIRONMENT, None)
-    if isinstance(application, bool):  # a flag is no name; it is kept with the rest
-        rest[APPLICATION] = application
-        application = None
-    if isinstance(environment, bool):
-        rest[ENVIRONMENT] = environment
-        environment = None
-    return application, environment, _context.encode(rest).decode() if rest else None
+    # a flag is no name: it stays with the rest
+    named = rest.pop(APPLICATION) if plain[0] else None
+    placed = rest.pop(ENVIRONMENT) if plain[1] else None
+    return named, placed, _context.encode(rest).decode()  # type: ignore[return-value]

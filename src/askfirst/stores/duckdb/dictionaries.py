@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -14,17 +15,19 @@ from askfirst.stores.duckdb import sql
 # is full, and fills again from the tables.
 MOST_REMEMBERED = 100_000
 
-Name = tuple[str, int, str]  # field ("version" or "command"), the tool's key, text
-Person = tuple[int, bytes]  # the tool's key, hash
-Saying = tuple[str, str]  # field ("application", "environment" or "context"), text
+NAMES, INSTALLATIONS, SAYINGS = range(3)  # what keys are counted by
+SAID = ("application", "environment", "context")  # what an installation may say of itself
 
 
 @dataclass(slots=True)
 class Remembered:
-    """An installation's key, and the keys of everything that it has ever said."""
+    """An installation's key, and the keys of all texts it has ever said, a dict for each of SAID.
+
+    Three, because an application and an environment of the same name have the same hash.
+    """
 
     key: int
-    sayings: dict[Saying, int] = field(default_factory=dict)
+    said: tuple[dict[str, int], ...] = field(default_factory=lambda: ({}, {}, {}))
 
 
 class Dictionaries:
@@ -40,8 +43,8 @@ class Dictionaries:
     def forget(self) -> None:
         """Empty the memory; what is asked for next is read from the tables."""
         self._tools: dict[str, int] = {}
-        self._names: dict[Name, int] = {}
-        self._people: dict[Person, Remembered] = {}
+        self._names: dict[tuple[str, int], dict[str, int]] = {}  # by field and tool
+        self._people: dict[int, dict[bytes, Remembered]] = {}  # by tool
         self._last: list[int] = []  # the highest key of names, installations, sayings
         self._new_sayings: list[tuple[int, int, str, str]] = []
 
@@ -56,53 +59,53 @@ class Dictionaries:
             self._tools[name] = key
         return self._tools[name]
 
-    def names(self, wanted: Iterable[Name]) -> dict[Name, int]:
-        """Return the keys of versions and commands, new ones included."""
-        self._begin()
-        new = [name for name in set(wanted) if name not in self._names]
-        for name in new:
-            self._names[name] = self._next(0)
-        if new:
-            fields, tools, values = zip(*new, strict=True)
-            keys = [self._names[name] for name in new]
-            added = {"field": fields, "tool": tools, "value": values, "key": keys}
-            self._insert(added, "add_versions", "add_commands")
-        return self._names
+    def names(self, what: str, tool: int, wanted: Iterable[str]) -> Mapping[str, int]:
+        """Return the keys of a tool's versions or commands, new ones included.
 
-    def people(self, wanted: Iterable[Person]) -> dict[Person, Remembered]:
-        """Return installations with all they have said, new ones included."""
+        `what` is "version" or "command".
+        """
         self._begin()
+        known = self._names.setdefault((what, tool), {})
+        new = [name for name in set(wanted) if name not in known]
+        if new:
+            known.update({name: self._next(NAMES) for name in new})
+            keys = [known[name] for name in new]
+            self._insert(f"add_{what}s", {"key": keys, "tool": [tool] * len(new), "value": new})
+        return known
+
+    def people(self, tool: int, wanted: Iterable[bytes]) -> Mapping[bytes, Remembered]:
+        """Return a tool's installations by hash with all they have said, new ones included."""
+        self._begin()
+        known = self._people.setdefault(tool, {})
         distinct = set(wanted)
-        missing = [person for person in distinct if person not in self._people]
-        if len(self._people) + len(missing) > MOST_REMEMBERED:
-            self._people.clear()
+        missing = [who for who in distinct if who not in known]
+        if missing and sum(map(len, self._people.values())) + len(missing) > MOST_REMEMBERED:
+            self._people = {tool: (known := {})}
             missing = list(distinct)
         if missing:
-            found = self._find(missing)
-            new = [person for person in missing if person not in found]
-            for person in new:
-                found[person] = Remembered(self._next(1))
-            self._people.update(found)
+            found = self._find(tool, missing)
+            known.update(found)
+            new = [who for who in missing if who not in found]
+            known.update({who: Remembered(self._next(INSTALLATIONS)) for who in new})
             if new:
-                tools, hashes = zip(*new, strict=True)
-                added = {"key": [found[person].key for person in new], "tool": tools}
-                self._insert({**added, "hash": pa.array(hashes, pa.binary())}, "add_installations")
-        return self._people
+                keys = [known[who].key for who in new]
+                hashes = pa.array(new, pa.binary())
+                added = {"key": keys, "tool": [tool] * len(new), "hash": hashes}
+                self._insert("add_installations", added)
+        return known
 
-    def saying(self, person: Remembered, saying: Saying) -> int:
-        """Return the key of what a person said; a new one is written by `write_sayings`."""
-        key = person.sayings.get(saying)
-        if key is None:
-            key = person.sayings[saying] = self._next(2)
-            self._new_sayings.append((key, person.key, *saying))
+    def say(self, person: Remembered, which: int, text: str) -> int:
+        """Give a key to what a person says for the first time; `write_sayings` writes it."""
+        key = person.said[which][text] = self._next(SAYINGS)
+        self._new_sayings.append((key, person.key, SAID[which], text))
         return key
 
     def write_sayings(self) -> None:
         """Write the sayings that `saying` has met for the first time."""
         if self._new_sayings:
             columns = zip(*self._new_sayings, strict=True)
-            added = dict(zip(("key", "installation", "field", "value"), columns, strict=True))
-            self._insert(added, "add_sayings")
+            names = ("key", "installation", "field", "value")
+            self._insert("add_sayings", dict(zip(names, columns, strict=True)))
             self._new_sayings = []
 
     def _begin(self) -> None:
@@ -110,38 +113,37 @@ class Dictionaries:
             row = self._connection.execute(sql.statement("last_keys")).fetchone()
             assert row is not None
             self._last = list(row)
-            for *name, key in self._connection.execute(sql.statement("find_names")).fetchall():
-                self._names[tuple(name)] = key  # type: ignore[index]
+            rows = self._connection.execute(sql.statement("find_names")).fetchall()
+            for what, tool, value, key in rows:
+                self._names.setdefault((what, tool), {})[value] = key
 
     def _next(self, which: int) -> int:
         self._last[which] += 1
         return self._last[which]
 
-    def _find(self, missing: Sequence[Person]) -> dict[Person, Remembered]:
+    def _find(self, tool: int, missing: list[bytes]) -> dict[bytes, Remembered]:
         """Read installations that are not in memory, and everything they have said."""
-        tools, hashes = zip(*missing, strict=True)
-        sought = {
-            "row": range(len(missing)),
-            "tool": tools,
-            "hash": pa.array(hashes, pa.binary()),
+        hashes = pa.array(missing, pa.binary())
+        tools = pa.array([tool] * len(missing), pa.int16())
+        sought = {"row": range(len(missing)), "tool": tools, "hash": hashes}
+        found = {
+            missing[row]: Remembered(key) for row, key in self._select("find_installations", sought)
         }
-        rows = self._select("find_installations", sought)
-        found = {missing[row]: Remembered(key) for row, key in rows}
         if found:
             by_key = {person.key: person for person in found.values()}
-            said = self._select("find_sayings", {"installation": list(by_key)})
-            for installation, field_name, value, key in said:
-                by_key[installation].sayings[field_name, value] = key
+            keys = pa.array(list(by_key), pa.int32())
+            rows = self._select("find_sayings", {"installation": keys})
+            for installation, what, value, key in rows:
+                by_key[installation].said[SAID.index(what)][value] = key
         return found
 
-    def _select(self, name: str, sought: dict[str, object]) -> list[tuple[int, ...]]:
+    def _select(self, name: str, sought: Mapping[str, object]) -> list[tuple[Any, ...]]:
         self._connection.register("sought", pa.table(sought))
-        rows: list[tuple[int, ...]] = self._connection.execute(sql.statement(name)).fetchall()
+        rows: list[tuple[Any, ...]] = self._connection.execute(sql.statement(name)).fetchall()
         self._connection.unregister("sought")
         return rows
 
-    def _insert(self, added: dict[str, object], *statements: str) -> None:
+    def _insert(self, name: str, added: Mapping[str, object]) -> None:
         self._connection.register("added", pa.table(added))
-        for name in statements:
-            self._connection.execute(sql.statement(name))
+        self._connection.execute(sql.statement(name))
         self._connection.unregister("added")

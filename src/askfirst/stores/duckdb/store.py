@@ -53,7 +53,7 @@ class DuckDBStore:
             self._add_counts(total)
             if position is not None:
                 place = {"log": position.log, "segment": position.segment}
-                self._run("set_position", {**place, "byte_offset": position.offset})
+                self._upsert("position", {**place, "byte_offset": position.offset})
         return loaded
 
     def position(self, log: str) -> Position | None:
@@ -127,14 +127,16 @@ class DuckDBStore:
         return mask
 
     def _add_counts(self, counts: Counts) -> None:
-        rows = [(*key, n) for key, n in counts.items() if n]
-        if rows:
-            tools, days, kinds, numbers = zip(*rows, strict=True)
-            keys = [self._dictionaries.tool(tool) for tool in tools]
-            self._run(
-                "add_counts",
-                counted=pa.table({"tool": keys, "day": days, "kind": kinds, "n": numbers}),
-            )
+        for (tool, day, kind), n in counts.items():
+            if n:
+                key = self._dictionaries.tool(tool)
+                self._upsert("count", {"tool": key, "day": day, "kind": kind, "n": n})
+
+    def _upsert(self, what: str, row: Mapping[str, object]) -> None:
+        """Update a row, or insert it: a third of what ON CONFLICT takes, and nobody else writes."""
+        [(updated,)] = self._run(f"update_{what}", row)
+        if not updated:
+            self._run(f"insert_{what}", row)
 
     def _run(
         self, name: str, parameters: Mapping[str, object] | None = None, **tables: pa.Table

@@ -34,11 +34,10 @@ CREATE TABLE events (
     context INTEGER
 );
 
--- `day` is days since 1970-01-01 UTC, by arrival.
+-- One row for each tool, day of arrival (days since 1970-01-01 UTC) and kind.
 CREATE TABLE quality (
-    tool SMALLINT NOT NULL, day INTEGER NOT NULL, kind VARCHAR NOT NULL, n BIGINT NOT NULL,
-    PRIMARY KEY (tool, day, kind)
+    tool SMALLINT NOT NULL, day INTEGER NOT NULL, kind VARCHAR NOT NULL, n BIGINT NOT NULL
 );
 
--- `log` is loaded up to `byte_offset` of `segment`.
-CREATE TABLE positions (log VARCHAR PRIMARY KEY, segment BIGINT NOT NULL, byte_offset BIGINT NOT NULL);
+-- One row for each log: it is loaded up to `byte_offset` of `segment`.
+CREATE TABLE positions (log VARCHAR NOT NULL, segment BIGINT NOT NULL, byte_offset BIGINT NOT NULL);

@@ -1,1 +1,1 @@
-INSERT INTO commands SELECT key, tool, value FROM added WHERE field = 'command'
+INSERT INTO commands SELECT key, tool, value FROM added

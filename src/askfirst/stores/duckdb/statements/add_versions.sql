@@ -1,1 +1,1 @@
-INSERT INTO versions SELECT key, tool, value FROM added WHERE field = 'version'
+INSERT INTO versions SELECT key, tool, value FROM added

@@ -1,0 +1,54 @@
+# Everything there is to do here, on a machine that has Python (3.10 or newer), make and git.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# In CI every test runs, and one that is skipped has failed (tests/conftest.py).
+PYTEST ?= $(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+.PHONY: help demo test slow check format bench docs dist clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+$(READY): pyproject.toml examples/stratus/pyproject.toml
+	@echo "making an environment in $(VENV)" >&2
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed; set PYTHON=…")'
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet -e '.[all]' -e examples/stratus --group dev
+	@touch $@
+
+demo: $(READY) ## everything at once, on this machine; ends after the answers
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/askfirst demo --exit
+
+test: $(READY) ## the tests; in CI the slow ones too
+	$(PYTEST)
+
+slow: $(READY) ## all tests
+	$(PYTEST) --slow
+
+check: $(READY) ## style, types, layers, spelling
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/codespell
+
+format: $(READY) ## put the code in form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(READY) ## measure, beside a floor in the same run
+	$(BIN)/python bench/client.py
+	$(BIN)/python bench/loading.py
+
+docs: $(READY) ## build the documentation into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+dist: $(READY) ## build the wheel and the sdist
+	$(BIN)/python -m build --outdir dist
+
+clean: ## delete what was made here
+	rm -rf $(VENV) dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+INSERT INTO quality VALUES ($tool, $day, $kind, $n)

@@ -1,0 +1,1 @@
+INSERT INTO positions VALUES ($log, $segment, $byte_offset)

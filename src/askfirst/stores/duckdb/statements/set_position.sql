@@ -1,1 +1,0 @@
-INSERT OR REPLACE INTO positions VALUES ($log, $segment, $byte_offset)

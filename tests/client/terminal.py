@@ -1,0 +1,108 @@
+"""A program in a pseudo-terminal of its own, as its user sees it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import select
+import struct
+import subprocess
+import termios
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PATIENCE_S = 30
+UP, DOWN, ENTER = "\x1b[A", "\x1b[B", "\r"
+CTRL_C, CTRL_D = "\x03", "\x04"
+
+# a session leader that opens a terminal by its name gets it as its controlling terminal
+_FOREGROUND = 'i=$1 o=$2 e=$3; shift 3; exec "$@" <"$i" >"$o" 2>"$e"'
+_BACKGROUND = 'i=$1 o=$2 e=$3; shift 3; exec <"$i" >"$o" 2>"$e"; set -m; "$@" & wait $!'
+
+
+class Terminal:
+    """Starts a program with stdin, stdout and stderr on a new terminal, or on the files given."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        *,
+        columns: int = 80,
+        stdin: str = "",
+        stdout: str = "",
+        stderr: str = "",
+        background: bool = False,
+    ) -> None:
+        self._master, self._slave = os.openpty()
+        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self.settings_before = self.settings()
+        name = os.ttyname(self._slave)
+        script = _BACKGROUND if background else _FOREGROUND
+        self._process = subprocess.Popen(
+            ["sh", "-c", script, "sh", stdin or name, stdout or name, stderr or name, *argv],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._raw = b""
+        self._seen = 0  # characters
+
+    @property
+    def text(self) -> str:
+        """Everything on the terminal so far, escape sequences and all."""
+        return self._raw.decode("utf-8", "replace").replace("\r\n", "\n")
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of the text without escape sequences."""
+        return re.sub(r"\x1b\[[0-9]*[A-Za-z]|\r", "", self.text).split("\n")
+
+    def settings(self) -> list[Any]:
+        """How the terminal is set (termios)."""
+        return termios.tcgetattr(self._slave)
+
+    def send(self, keys: str | bytes) -> None:
+        """Type; one call is one burst."""
+        os.write(self._master, keys.encode() if isinstance(keys, str) else keys)
+
+    def expect(self, *wanted: str) -> str:
+        """Read until one of the texts appears behind what was expected before; return it."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            found = [(self.text.find(text, self._seen), text) for text in wanted]
+            at, text = min((pair for pair in found if pair[0] >= 0), default=(-1, ""))
+            if at >= 0:
+                self._seen = at + len(text)
+                return text
+            ended = self._process.poll() is not None
+            if not self._read(0 if ended else 0.1) and (ended or time.monotonic() > deadline):
+                raise AssertionError(f"{wanted} did not appear in:\n{self.text}")
+
+    def finish(self) -> int:
+        """Read until the program ends; return its exit code."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self._process.poll() is None:
+            self._read(0.02)
+            assert time.monotonic() < deadline, f"the program did not end:\n{self.text}"
+        while self._read(0):
+            pass
+        return self._process.returncode
+
+    def close(self) -> None:
+        """End the program if it still runs, and everything it started in this session."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, 9)
+            self._process.wait()
+        os.close(self._master)
+        os.close(self._slave)
+
+    def _read(self, patience: float) -> bool:
+        if not select.select([self._master], [], [], max(patience, 0))[0]:
+            return False
+        self._raw += os.read(self._master, 65_536)
+        return True

@@ -1,0 +1,62 @@
+"""`POST /v1/erasures`: forgotten by the store and by the log before it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+INSTALLATION = "9d" * 32
+ERASURE = {"tool": "stratus", "installationId": INSTALLATION}
+
+
+def test_what_was_accepted_before_is_erased_and_nothing_else(
+    api: Any, event: Callable[..., Any], tmp_path: Any
+) -> None:
+    other = event(installationId="aa" * 32)
+    api.post("/v1/events", {"tool": "stratus", "events": [event(), event(), other]})
+    answer = api.post("/v1/erasures", ERASURE)
+    assert (answer.status, answer.json()) == (200, {"erased": 2})
+    assert [row[2].hex() for row in api.store.rows.values()] == ["aa" * 32]
+    held = b"".join(path.read_bytes() for path in (tmp_path / "log").iterdir())
+    assert bytes.fromhex(INSTALLATION) not in held
+
+
+def test_erasing_again_erases_nothing(api: Any, event: Callable[..., Any]) -> None:
+    api.post("/v1/events", {"tool": "stratus", "events": [event()]})
+    answers = [api.post("/v1/erasures", ERASURE).json() for _ in range(2)]
+    assert answers == [{"erased": 1}, {"erased": 0}]
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [
+        ({"tool": "nimbus", "installationId": INSTALLATION}, 404),
+        ({"tool": "stratus", "installationId": "9d"}, 422),
+        ({"tool": "stratus", "installationId": INSTALLATION.upper()}, 422),
+        ({"tool": "stratus", "installationId": None}, 422),
+        ({"tool": "stratus"}, 422),
+        ([], 422),
+        (b"nonsense", 400),
+    ],
+)
+def test_what_cannot_be_erased_is_refused(api: Any, value: Any, status: int) -> None:
+    answer = api.post("/v1/erasures", value)
+    assert answer.status == status
+    assert list(answer.json()) == ["error"]
+
+
+def test_while_the_store_is_down_an_erasure_is_to_be_tried_again(
+    make_api: Callable[..., Any], contract: Any, event: Callable[..., Any]
+) -> None:
+    api = make_api(contract, patience=0.05)
+    api.post("/v1/events", {"tool": "stratus", "events": [event()]})
+    api.loaded()
+    api.store.trouble = "away"
+    answer = api.post("/v1/erasures", ERASURE)
+    assert answer.status == 503
+    assert answer.headers["retry-after"] == "30"
+    api.store.trouble = ""
+    api.loaded()
+    assert api.store.rows == {}
