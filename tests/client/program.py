@@ -19,7 +19,7 @@ from askfirst.contract.loading import load
 from tests.client.terminal import PATIENCE_S, Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from askfirst.contract.model import Contract
 
@@ -70,10 +70,12 @@ class Program:
     def argv(self, *words: str) -> list[str]:
         return [sys.executable, str(self.folder / self.source), *words]
 
-    def run(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-        """Run it without a terminal."""
+    def run(
+        self, *words: str, before: Sequence[str] = (), **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run it without a terminal; `before` is a command that takes its command line."""
         return subprocess.run(
-            self.argv(*words),
+            [*before, *self.argv(*words)],
             env={**self.env, **env},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -83,10 +85,14 @@ class Program:
         )
 
     def terminal(
-        self, *words: str, env: dict[str, str] | None = None, **how: Any
+        self,
+        *words: str,
+        env: dict[str, str] | None = None,
+        before: Sequence[str] = (),
+        **how: Any,
     ) -> Terminal:
         """Start it in a terminal."""
-        terminal = Terminal(self.argv(*words), {**self.env, **(env or {})}, **how)
+        terminal = Terminal([*before, *self.argv(*words)], {**self.env, **(env or {})}, **how)
         self._terminals.append(terminal)
         return terminal
 
@@ -127,6 +133,10 @@ class Program:
     def files(self) -> list[str]:
         """Every file and folder in the home, by its path there."""
         return sorted(str(path.relative_to(self.home)) for path in self.home.rglob("*"))
+
+    def kept(self) -> list[str]:
+        """Every file in the home; the folders that all programs share may stay."""
+        return [name for name in self.files() if (self.home / name).is_file()]
 
     def queued(self) -> list[bytes]:
         """The events that wait to be sent."""

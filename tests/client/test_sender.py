@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from askfirst.client import dotfile, log, queue, spawn
-from askfirst.client.sender import OLDEST_MS, Answer, Sender, collector_url
+from askfirst.client.sender import OLDEST_MS, Answer, Sender
+from askfirst.client.spawn import collector_url
 from askfirst.contract.event import form, new_id, now_ms
 from askfirst.contract.loading import parse
 from tests.contract.test_loading import GOOD

@@ -213,8 +213,23 @@ leaves = st.one_of(
 names = st.one_of(
     st.text(max_size=8).map(lambda text: SECRET + text),
     st.sampled_from(
-        ["id", "cli", "version", "command", "runtime", "application", "name", "env", "system"]
-        + ["interactive", "machine", "cores", "application.name", "cli.version", "timestamp"]
+        [
+            "id",
+            "cli",
+            "version",
+            "command",
+            "runtime",
+            "application",
+            "name",
+            "env",
+            "system",
+            "interactive",
+            "machine",
+            "cores",
+            "application.name",
+            "cli.version",
+            "timestamp",
+        ]
     ),
 )
 trees = st.recursive(

@@ -61,5 +61,5 @@ def test_it_agrees_with_lifelines(found):
 
 
 def test_a_curve_that_never_comes_down_reaches_nothing():
-    assert reached([(1.0, 0.9), (2.0, None)], 0.5) is None
+    assert reached([(1.0, 0.9), (2.0, 0.6)], 0.5) is None
     assert steps([(1.0, False), (3.0, False)]) == []

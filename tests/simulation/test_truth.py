@@ -157,7 +157,7 @@ def test_updates_of_an_undeclared_version_count_from_its_first_sight(population)
     events += [event(14, 2)]  # has not: censored after 4 days; 3 was last seen before
     row = update(truth(population(*events)), "1.9.0")
 
-    assert (row["at_risk"], row["updated"]) == (3, 2)
+    assert (row["released"], row["at_risk"], row["updated"]) == ("2026-10-11", 3, 2)
     assert (row["q25_days"], row["median_days"], row["q75_days"]) == (0.0, 2.0, None)
 
 

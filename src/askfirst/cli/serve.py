@@ -25,8 +25,8 @@ from askfirst.collector.server import (
     url_of,
 )
 from askfirst.contract.model import Contract
-from askfirst.stores.opening import open_store
 from askfirst.stores.base import Store, StoreError
+from askfirst.stores.opening import open_store
 
 PORT = 8600
 

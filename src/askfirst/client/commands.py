@@ -52,6 +52,14 @@ def run(telemetry: "Telemetry", argv: "list[str]") -> int:
     return 1
 
 
+def is_command(words: "list[str]") -> bool:
+    """Tell whether the words behind `telemetry` can only be meant for `run`.
+
+    For programs without sub-commands, of which "telemetry" alone may be an argument.
+    """
+    return [word in COMMANDS or word in ALIASES for word in words if word != "--verbose"] == [True]
+
+
 def refuse(places: "paths.Places", version: str, *, revoked: bool = False) -> None:
     """Record a No, everywhere, and leave nothing of an earlier Yes. Raises OSError."""
     dotfile.refuse(places.dotfile, version, today(), revoked=revoked)
@@ -125,7 +133,9 @@ def _show(telemetry: "Telemetry") -> int:
         _error(f"Nothing is sent: {decision.explain()}. After a Yes, it would look like this.")
     waiting = queue.waiting(places.folder) if places is not None else []
     if waiting:
-        _error(f"{len(waiting)} waiting to be sent to {contract.collector}:")
+        _error(
+            f"{len(waiting)} waiting to be sent to {spawn.collector_url(contract, telemetry.env)}:"
+        )
         for _, event in waiting:
             _print(event.decode("ascii"))
     if not is_released(telemetry.version):
@@ -158,7 +168,7 @@ def _send(telemetry: "Telemetry") -> int:
     count = len(queue.waiting(places.folder))
     if not _sender(telemetry, places).run(PATIENCE_S):
         return 1
-    _print(f"{count} events sent.")
+    _print("Nothing was waiting." if count == 0 else f"{count} event{'s' * (count > 1)} sent.")
     return 0
 
 

@@ -75,9 +75,9 @@ def understand(burst: str, selected: int) -> "tuple[int, bool]":
 def _typed(choices: "tuple[str, str]", write: "Callable[[str], None]", width: int) -> bool:
     """Ask for y or n and Enter."""
     write(wrap(f"- n: {choices[0]} (Enter alone means this)\n- y: {choices[1]}", width) + "\n")
-    write(wrap("Your answer, y or n [n]:", width) + " ")
     _drop_typed()
     try:
+        write(wrap("Your answer, y or n [n]:", width) + " ")
         answer = sys.stdin.readline()
     except (KeyboardInterrupt, UnicodeDecodeError):
         answer = ""
@@ -152,7 +152,7 @@ class _PosixKeys:
         mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
         termios.tcsetattr(self._fd, termios.TCSAFLUSH, mode)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_error: object) -> None:
         import select
         import termios
 

@@ -13,7 +13,6 @@ from askfirst.client.consent import decide
 from askfirst.client.lock import try_lock, wait_lock
 from askfirst.contract.event import now_ms
 from askfirst.contract.jsontext import dumps, loads
-from askfirst.contract.loading import is_loopback
 from askfirst.contract.model import Contract
 
 TYPE_CHECKING = False
@@ -66,7 +65,7 @@ class Sender:
         self.env = env
         self.post: Post = post
         self.say = say or _silent
-        self.collector = collector_url(self.contract, env)
+        self.collector = spawn.collector_url(self.contract, env)
 
     def run(self, patience: float = 0) -> bool:
         """Deliver everything; False if something still waits. `patience` is seconds for the
@@ -181,19 +180,6 @@ class Sender:
         after = min((pause or self.deliver_every) * 1000, spawn.LONGEST_PAUSE_MS)
         if os.path.isdir(self.folder):
             spawn.write_schedule(self.folder, now_ms() + int(after), failures)
-
-
-def collector_url(contract: Contract, env: "Mapping[str, str]") -> str:
-    """Return where to deliver: the contract's collector, or ASKFIRST_COLLECTOR if it is
-    loopback.
-    """
-    other = env.get("ASKFIRST_COLLECTOR", "")
-    scheme, slashes, rest = other.partition("://")
-    place = rest.partition("/")[0]
-    host = place[1:].partition("]")[0] if place.startswith("[") else place.partition(":")[0]
-    if slashes and scheme in ("http", "https") and is_loopback(host) and "@" not in place:
-        return other.rstrip("/")
-    return contract.collector
 
 
 def main() -> None:

@@ -6,11 +6,15 @@ import sys
 from askfirst.client.lock import try_lock
 from askfirst.contract.event import now_ms
 from askfirst.contract.jsontext import dumps
+from askfirst.contract.loading import is_loopback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from askfirst.client.paths import Places
     from askfirst.client.telemetry import Telemetry
+    from askfirst.contract.model import Contract
 
 SCHEDULE = "schedule"
 LONGEST_PAUSE_MS = 7 * 86_400_000  # a later date was written by a clock that was wrong
@@ -21,6 +25,17 @@ def deliver_if_due(telemetry: "Telemetry", places: "Places") -> None:
     """Start a sender unless one was started less than `deliver_every` ago or has to back off."""
     if claim(places.folder, now_ms(), int(telemetry.deliver_every * 1000)):
         start(job(telemetry, places), dict(telemetry.env))
+
+
+def collector_url(contract: "Contract", env: "Mapping[str, str]") -> str:
+    """Return where to deliver: the contract's collector, or a loopback ASKFIRST_COLLECTOR."""
+    other = env.get("ASKFIRST_COLLECTOR", "")
+    scheme, slashes, rest = other.partition("://")
+    place = rest.partition("/")[0]
+    host = place[1:].partition("]")[0] if place.startswith("[") else place.partition(":")[0]
+    if slashes and scheme in ("http", "https") and is_loopback(host) and "@" not in place:
+        return other.rstrip("/")
+    return contract.collector
 
 
 def job(telemetry: "Telemetry", places: "Places") -> "dict[str, object]":

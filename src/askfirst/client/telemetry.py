@@ -138,7 +138,10 @@ class Telemetry:
         queue.append(places.folder, self.contract().digest, line)
         self.source.keep(places.folder)
         if self.verbose:
-            _say(f"telemetry: queued for {self.contract().collector}:\n{line.decode('ascii')}")
+            from askfirst.client.spawn import collector_url
+
+            collector = collector_url(self.contract(), self.env)
+            _say(f"telemetry: queued for {collector}:\n{line.decode('ascii')}")
         self._deliver_if_due(places)
 
     def run_command(self, argv: "Sequence[str]") -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from askfirst.collector import log
@@ -19,7 +19,7 @@ class Config:
 
     contracts: tuple[Contract, ...]
     log_folder: Path
-    token: str
+    token: str = field(repr=False)
     segment_bytes: int = log.SEGMENT_BYTES
     waiting_bytes: int = log.WAITING_BYTES
     patience: float = 30.0  # how long an answer or an erasure waits for the loader

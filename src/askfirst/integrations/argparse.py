@@ -5,23 +5,26 @@ the `telemetry` sub-commands. Only the names of sub-commands are looked at, neve
 them.
 
 argparse does not run a program's commands, so success is seen where the process ends: a command
-counts as failed after an unhandled exception or `sys.exit` with anything but 0.
+counts as failed after an unhandled exception or `sys.exit` with anything but 0. End a program with
+`sys.exit(main())`: the code of a bare `raise SystemExit(code)` cannot be seen.
 """
 
 import argparse
 import atexit
+import os
 import sys
 
-from askfirst.client.commands import COMMANDS
+from askfirst.client.commands import COMMANDS, is_command
 from askfirst.client.telemetry import Telemetry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
+    from collections.abc import Iterator
     from typing import Any
 
 _VERBOSE = "_askfirst_verbose"
+_PATH = "_askfirst_path"
+_WORDS = "_askfirst_words"
 
 
 def instrument(parser: argparse.ArgumentParser, telemetry: Telemetry) -> None:
@@ -30,25 +33,74 @@ def instrument(parser: argparse.ArgumentParser, telemetry: Telemetry) -> None:
     Call it when the sub-commands are added and before `parse_args`. A program without sub-commands
     is recorded by its contract's only command.
     """
-    _add_telemetry(parser)
-    for leaf in _leaves(parser):
-        _join_verbose(leaf)
-    parse = parser.parse_known_args
+    _Instrumented(parser, telemetry)
 
-    def parse_known_args(args: "Any" = None, namespace: "Any" = None) -> "Any":
-        parsed, rest = parse(args, namespace)
-        words = list(sys.argv[1:] if args is None else args)
-        path = _path(parser, parsed)
-        if path[:1] == ["telemetry"]:
-            sys.exit(telemetry.run_command(words[words.index("telemetry") + 1 :]))
-        telemetry.verbose = bool(getattr(parsed, _VERBOSE, False) or getattr(parsed, "verbose", 0))
-        if hasattr(parsed, _VERBOSE):
-            delattr(parsed, _VERBOSE)
-        telemetry.ask()
-        _record_at_exit(telemetry, " ".join(path))
+
+class _Instrumented:
+    """A parser whose two ways of parsing also ask, and note the command to record."""
+
+    def __init__(self, parser: argparse.ArgumentParser, telemetry: Telemetry) -> None:
+        self.telemetry = telemetry
+        self.ending = _Ending(telemetry)
+        self.is_single = _subparsers(parser) is None
+        self.joined: list[argparse.ArgumentParser] = []
+        self.verbose = {_VERBOSE}
+        for path, place in _parsers(parser, ""):
+            # the deepest default wins; unlike the host's `dest` it is always there and unique
+            place.set_defaults(**{_PATH: path})
+            own = place._option_string_actions.get("--verbose")  # noqa: SLF001 - as below
+            if own is not None:
+                self.verbose.add(own.dest)
+            elif _subparsers(place) is None:
+                _join_verbose(place)
+                self.joined.append(place)
+        _add_telemetry(parser)
+        self._parse_args, self._parse_known_args = parser.parse_args, parser.parse_known_args
+        self._is_whole = False
+        parser.parse_args = self.parse_args  # type: ignore[method-assign]
+        parser.parse_known_args = self.parse_known_args  # type: ignore[method-assign]
+
+    def parse_args(self, args: "Any" = None, namespace: "Any" = None) -> "Any":
+        self._telemetry_of_single(args)
+        self._is_whole = True
+        try:
+            parsed = self._parse_args(args, namespace)
+        finally:
+            self._is_whole = False
+        self._begin(parsed)
+        return parsed
+
+    def parse_known_args(self, args: "Any" = None, namespace: "Any" = None) -> "Any":
+        if self._is_whole:
+            return self._parse_known_args(args, namespace)
+        self._telemetry_of_single(args)
+        # what such a program does not know it hands on, so `--verbose` must not be taken out
+        options = [place._option_string_actions for place in self.joined]  # noqa: SLF001
+        ours = [known.pop("--verbose") for known in options]
+        try:
+            parsed, rest = self._parse_known_args(args, namespace)
+        finally:
+            for known, action in zip(options, ours, strict=True):
+                known["--verbose"] = action
+        self._begin(parsed)
         return parsed, rest
 
-    parser.parse_known_args = parse_known_args  # type: ignore[method-assign]
+    def _telemetry_of_single(self, args: "Any") -> None:
+        """Run `<tool> telemetry off` for a program that has no sub-commands."""
+        words = list(sys.argv[1:] if args is None else args)
+        if self.is_single and words[:1] == ["telemetry"] and is_command(words[1:]):
+            sys.exit(self.telemetry.run_command(words[1:]))
+
+    def _begin(self, parsed: "Any") -> None:
+        """Act on what was parsed, and leave in it only what is the host program's."""
+        verbose = any(getattr(parsed, name, False) for name in self.verbose)
+        _take(parsed, _VERBOSE)
+        path, words = _take(parsed, _PATH), _take(parsed, _WORDS)
+        if words is not None:
+            sys.exit(self.telemetry.run_command(words))
+        self.telemetry.verbose = verbose
+        self.telemetry.ask()
+        self.ending.expect(_only(self.telemetry) if self.is_single else path or "")
 
 
 def _add_telemetry(parser: argparse.ArgumentParser) -> None:
@@ -56,10 +108,33 @@ def _add_telemetry(parser: argparse.ArgumentParser) -> None:
     if group is None:
         return
     added = group.add_parser("telemetry", help="whether usage data is shared, and what")
-    added.add_argument("action", nargs="?", choices=list(COMMANDS), help="default: status")
-    added.add_argument("--enable", action="store_true", help="the same as on")
-    added.add_argument("--disable", action="store_true", help="the same as off")
-    added.add_argument("--verbose", action="store_true", help="say more")
+    added.set_defaults(**{_WORDS: []})
+    choices = list(COMMANDS)
+    text = f"one of {', '.join(choices)}; {choices[0]} if left out"
+    added.add_argument(
+        _WORDS, metavar="action", nargs="?", action=_Word, choices=choices, help=text
+    )
+    for option, text in (
+        ("--enable", "the same as on"),
+        ("--disable", "the same as off"),
+        ("--verbose", "say more"),
+    ):
+        added.add_argument(option, dest=_WORDS, nargs=0, action=_Word, const=option, help=text)
+
+
+class _Word(argparse.Action):
+    """Collects the words for `run_command` in the order given."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse's own signature
+        namespace: argparse.Namespace,
+        values: "Any",
+        option_string: "str | None" = None,  # noqa: ARG002 - as above
+    ) -> None:
+        word = self.const or values
+        if word:
+            setattr(namespace, _WORDS, [*(getattr(namespace, _WORDS) or []), word])
 
 
 def _subparsers(parser: argparse.ArgumentParser) -> "argparse._SubParsersAction[Any] | None":
@@ -69,75 +144,65 @@ def _subparsers(parser: argparse.ArgumentParser) -> "argparse._SubParsersAction[
     return None
 
 
-def _leaves(parser: argparse.ArgumentParser) -> "list[argparse.ArgumentParser]":
+def _parsers(
+    parser: argparse.ArgumentParser, path: str
+) -> "Iterator[tuple[str, argparse.ArgumentParser]]":
+    """Yield every parser once, with its command as the contract names it: `db migrate`."""
+    yield path, parser
     group = _subparsers(parser)
-    if group is None:
-        return [parser]
-    found: list[argparse.ArgumentParser] = []
-    for name, child in group.choices.items():
-        if name != "telemetry":
-            found += [leaf for leaf in _leaves(child) if leaf not in found]
-    return found
+    seen: list[argparse.ArgumentParser] = []
+    for name, child in group.choices.items() if group is not None else ():
+        if child not in seen:  # aliases come after the official name
+            seen.append(child)
+            yield from _parsers(child, f"{path} {name}".lstrip())
 
 
 def _join_verbose(parser: argparse.ArgumentParser) -> None:
-    """Add `--verbose` to a program that has none."""
-    taken = [*parser._option_string_actions]  # noqa: SLF001 - as above
-    if "--verbose" not in taken:
-        parser.add_argument(
-            "--verbose",
-            action="store_true",
-            dest=_VERBOSE,
-            default=argparse.SUPPRESS,
-            help="show exactly what telemetry queues",
-        )
+    parser.add_argument(
+        "--verbose",
+        action="store_true",
+        dest=_VERBOSE,
+        default=argparse.SUPPRESS,
+        help="show exactly what telemetry queues",
+    )
 
 
-def _path(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> "list[str]":
-    """Return the names of the sub-commands that were chosen, `["db", "migrate"]`."""
-    group = _subparsers(parser)
-    if group is None:
-        return []
-    name = getattr(parsed, group.dest, None)
-    if not isinstance(name, str) or name not in group.choices:
-        return []
-    child = group.choices[name]
-    official = next(n for n, c in group.choices.items() if c is child)  # aliases come after it
-    return [official, *_path(child, parsed)]
+def _take(parsed: "Any", name: str) -> "Any":
+    value = getattr(parsed, name, None)
+    if hasattr(parsed, name):
+        delattr(parsed, name)
+    return value
 
 
 class _Ending:
-    """Notices whether the process ends well."""
+    """Records a command where the process ends well; the last one, if it parses twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, telemetry: Telemetry) -> None:
+        self.telemetry = telemetry
+        self.command = ""
         self.failed = False
-        self._hook = sys.excepthook
-        self._exit: Callable[[Any], None] = sys.exit
-        sys.excepthook = self._crashed
-        sys.exit = self._exits  # type: ignore[assignment]
+        self._pid = 0
+        self._crash: object = None
+        self._exit = sys.exit
 
-    def _crashed(
-        self,
-        kind: "type[BaseException]",
-        error: BaseException,
-        trace: "TracebackType | None",
-    ) -> None:
-        self.failed = True
-        self._hook(kind, error, trace)
+    def expect(self, command: str) -> None:
+        self.command = command
+        if self._pid:
+            return
+        self._pid = os.getpid()
+        self._crash = getattr(sys, "last_value", None)
+        self._exit = sys.exit
+        sys.exit = self._exits
+        atexit.register(self._record)
 
-    def _exits(self, status: "Any" = None, /) -> None:
+    def _exits(self, status: "Any" = None, /) -> "Any":
         self.failed = status not in (None, 0)
         self._exit(status)
 
-
-def _record_at_exit(telemetry: Telemetry, command: str) -> None:
-    ending = _Ending()
-
-    def record() -> None:
-        if not ending.failed:
-            telemetry.record(command or _only(telemetry))
-
-    atexit.register(record)
+    def _record(self) -> None:
+        crashed = getattr(sys, "last_value", None) is not self._crash  # an unhandled exception
+        if not self.failed and not crashed and os.getpid() == self._pid:  # not in a fork's child
+            self.telemetry.record(self.command)
 
 
 def _only(telemetry: Telemetry) -> str:

@@ -7,7 +7,7 @@ them.
 
 import click
 
-from askfirst.client.commands import COMMANDS
+from askfirst.client.commands import COMMANDS, is_command
 from askfirst.client.telemetry import Telemetry
 
 TYPE_CHECKING = False
@@ -25,6 +25,8 @@ def instrument(cli: click.Command, telemetry: Telemetry) -> None:
     """
     if isinstance(cli, click.Group):
         cli.add_command(_telemetry_group(telemetry), "telemetry")
+    else:
+        _join_telemetry(cli, telemetry)
     _wrap(cli, telemetry)
 
 
@@ -80,7 +82,8 @@ def _wrap_invoke(command: click.Command, telemetry: Telemetry) -> None:
 
 def _has_subcommand(ctx: click.Context) -> bool:
     """Tell whether a group is only on the way to one of its commands."""
-    return bool(getattr(ctx, "_protected_args", None) or ctx.args)
+    protected = "_protected_args" if hasattr(ctx, "_protected_args") else "protected_args"  # 8.1
+    return bool(getattr(ctx, protected, None) or ctx.args)
 
 
 def _path(ctx: click.Context) -> str:
@@ -88,23 +91,38 @@ def _path(ctx: click.Context) -> str:
     names: list[str] = []
     place: click.Context | None = ctx
     while place is not None and place.parent is not None:
-        names.append(place.command.name or place.info_name or "")
+        names.append(_name(place))
         place = place.parent
     return " ".join(reversed(names)) or ctx.command.name or ""
+
+
+def _name(ctx: click.Context) -> str:
+    """Return a command's name in its group, which can differ from its own; never what was typed."""
+    own = ctx.command.name or ""
+    group = ctx.parent.command if ctx.parent is not None else None
+    if not isinstance(group, click.Group):
+        return own
+    names = [name for name, command in group.commands.items() if command is ctx.command]
+    return own if own in names or not names else names[0]
 
 
 def _is_verbose(ctx: click.Context) -> bool:
     """Tell whether a `--verbose` of the host program's own, or ours, was given."""
     place: click.Context | None = ctx
     while place is not None:
-        if place.params.get("verbose") or place.meta.get(_DONE):
+        names = [p.name for p in place.command.params if "--verbose" in p.opts]
+        if any(place.params.get(name) for name in ("verbose", *names) if name):
             return True
         place = place.parent
-    return False
+    return bool(ctx.meta.get(_DONE))
 
 
 def _join_verbose(command: click.Command) -> None:
     """Add `--verbose` to a command of a program that has none."""
+    settings = command.context_settings
+    for loose in ("ignore_unknown_options", "allow_extra_args"):
+        if settings.get(loose, getattr(command, loose)):
+            return  # it hands on what it does not know; `--verbose` may be meant for that
 
     def remember(ctx: click.Context, _: click.Parameter, given: bool) -> None:
         if given:
@@ -121,6 +139,23 @@ def _join_verbose(command: click.Command) -> None:
                 help="Show exactly what telemetry queues.",
             )
         )
+
+
+def _join_telemetry(command: click.Command, telemetry: Telemetry) -> None:
+    """Make `<tool> telemetry off` work for a program that is one command.
+
+    "telemetry" alone may be an argument of the host program; with a word of ours behind it, it is
+    not taken for one.
+    """
+    parse = command.parse_args
+
+    def parse_args(ctx: click.Context, args: "list[str]") -> "list[str]":
+        words = args[1:] if args[:1] == ["telemetry"] and ctx.parent is None else []
+        if is_command(words) and not ctx.resilient_parsing:
+            ctx.exit(telemetry.run_command(words))
+        return parse(ctx, args)
+
+    command.parse_args = parse_args  # type: ignore[method-assign]
 
 
 class _TelemetryGroup(click.Group):

@@ -18,12 +18,12 @@ SAME = 1e-9  # a share that misses a half by rounding alone has reached it
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The estimate from `time` on: share not yet updated, and its 95 % band (None at share 0)."""
+    """The estimate from `time` on: the share still to come, and its 95 % band (no width at 0)."""
 
     time: float
     share: float
-    low: float | None
-    high: float | None
+    low: float
+    high: float
 
 
 def steps(observations: Iterable[tuple[float, bool]]) -> list[Step]:
@@ -40,7 +40,7 @@ def steps(observations: Iterable[tuple[float, bool]]) -> list[Step]:
             happened += ordered[at][1]
             at += 1
         if happened == at_risk:
-            found.append(Step(time, 0.0, None, None))
+            found.append(Step(time, 0.0, 0.0, 0.0))
         elif happened:
             share *= 1 - happened / at_risk
             spread += happened / (at_risk * (at_risk - happened))
@@ -49,9 +49,9 @@ def steps(observations: Iterable[tuple[float, bool]]) -> list[Step]:
     return found
 
 
-def reached(curve: Iterable[tuple[float, float | None]], share: float) -> float | None:
+def reached(curve: Iterable[tuple[float, float]], share: float) -> float | None:
     """Return the first time at which a curve has come down to `share`, or None."""
     for time, value in curve:
-        if value is not None and value <= share + SAME:
+        if value <= share + SAME:
             return time
     return None

@@ -83,6 +83,15 @@ def _updates(population: Population, seen: Seen, as_of: date) -> Answer:
     return {"versions": [_update(population, seen, version) for version in ordered]}
 
 
+def _day(moment: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days=moment // DAY_MS)).isoformat()
+
+
+def _day(moment: int) -> str:
+    """Return the UTC day of a moment in ms UTC, as 2026-11-25."""
+    return (date(1970, 1, 1) + timedelta(days=moment // DAY_MS)).isoformat()
+
+
 def _rank(version: str) -> Any:
     return precedence(version)
 
@@ -108,7 +117,7 @@ def _update(population: Population, seen: Seen, version: str) -> Answer:
     share = [(step.time, step.share) for step in curve]
     return {
         "version": version,
-        "released": None if day is None else day,
+        "released": _day(released),
         "at_risk": len(observations),
         "updated": sum(happened for _, happened in observations),
         "median_days": survival.reached(share, 0.5),

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from askfirst.contract.model import Contract
 
@@ -108,6 +109,18 @@ class Store(Protocol):
 
     def tools(self) -> Sequence[str]:
         """Return the names of tools that have events or a contract."""
+
+    def events(self, tool: str) -> Iterator[Events]:
+        """Yield everything stored of a tool in order of time, some thousand events at a time.
+
+        When an event arrived is not kept: `received` is its timestamp.
+        """
+
+    def backup(self, target: Path) -> None:
+        """Write a copy of the whole store, as it is now, to a path where nothing is."""
+
+    def check(self) -> list[str]:
+        """Say what is wrong with the store, one sentence for each thing; [] if nothing is."""
 
     def close(self) -> None:
         """Let go of the store."""

@@ -68,7 +68,7 @@ def pass_on(words: "tuple[str, ...]") -> None:
     click.echo(" ".join(words))
 
 
-@cli.command()
+@click.command()
 @click.option("--verbose", "loud", is_flag=True)
 def speak(loud: bool) -> None:
     """Has a --verbose of its own, under another name."""
@@ -100,7 +100,7 @@ def fail(ctx: click.Context, how: str) -> None:
     sys.exit(int(how) if how else None)
 
 
-cli.add_command(speak, "status-of-speech")
+cli.add_command(speak, "say")
 
 if __name__ == "__main__":
     if "PLAIN" not in os.environ:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from askfirst.contract.model import Contract
 from askfirst.stores.base import Counts, Events, Loaded, Position, StoreError
-from askfirst.stores.duckdb import connecting, sql
+from askfirst.stores.duckdb import connecting, sql, upkeep
 from askfirst.stores.duckdb.batch import Batch
 from askfirst.stores.duckdb.dictionaries import Dictionaries
 
@@ -112,6 +112,18 @@ class DuckDBStore:
     def tools(self) -> Sequence[str]:
         """Return the names of tools that have events or a contract."""
         return [str(name) for (name,) in self._read(sql.statement("tools"), {})]
+
+    def events(self, tool: str) -> Iterator[Events]:
+        """Yield everything stored of a tool in order of time, some thousand events at a time."""
+        return upkeep.events(self._connection.cursor(), self.path, tool)
+
+    def backup(self, target: Path) -> None:
+        """Write a copy of the whole store, as it is now, to a path where nothing is."""
+        upkeep.backup(self._connection.cursor(), target)
+
+    def check(self) -> list[str]:
+        """Say what is wrong with the store, one sentence for each thing; [] if nothing is."""
+        return upkeep.check(self._connection.cursor(), self.path)
 
     def close(self) -> None:
         """Let go of the store; waits for a load that is under way."""

@@ -1,0 +1,235 @@
+"""`askfirst store check|backup|export|import|retain|erase`: look after the embedded store."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sized
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import click
+import msgspec
+
+from askfirst.cli.contract import read
+from askfirst.cli.main import Failure
+from askfirst.collector import config as settings
+from askfirst.collector import eventfile
+from askfirst.collector.frames import EventsFrame
+from askfirst.collector.pending import load_pending
+from askfirst.collector.pipeline import DropReason, Rules, Terms, sift
+from askfirst.contract.event import is_hash, is_uuid, now_ms
+from askfirst.contract.hashing import hash_text
+from askfirst.contract.model import Contract
+from askfirst.stores.base import DAY_MS, Events, Store, StoreError, StoreHeldError
+from askfirst.stores.opening import open_store
+
+T = TypeVar("T", bound=Sized)
+
+_store = click.option("--store", metavar="PATH", help="[~/.local/share/askfirst/askfirst.duckdb]")
+_tool = click.option("--tool", metavar="T", help="May be left out when the store knows one tool.")
+
+
+@click.group()
+def command() -> None:
+    """Look after a store. A store that a collector is running on has to be stopped first."""
+
+
+@command.command()
+@_store
+def check(store: str | None) -> None:
+    """Tell whether a store is whole, and what is in it."""
+    with _opened(store) as opened:
+        problems = opened.check()
+        if problems:
+            raise Failure("\naskfirst: ".join(problems))
+        for tool in opened.tools():
+            count = sum(len(events) for events in _watched("reading", opened.events(tool)))
+            click.echo(f"{tool}: {count:,} events")
+        click.echo("good")
+
+
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@_store
+def backup(file: Path, store: str | None) -> None:
+    """Write a copy of a store, everything included, that can be served as it is."""
+    with _opened(store) as opened:
+        opened.backup(file)
+    click.echo(f"wrote {file}", err=True)
+
+
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@_tool
+@_store
+@click.option(
+    "--for-others",
+    is_flag=True,
+    help="Replace all hashes, so that the file leads to no installation.",
+)
+def export(file: Path, tool: str | None, store: str | None, *, for_others: bool) -> None:
+    """Write the events of a tool to FILE.parquet, FILE.csv or FILE.ndjson.
+
+    Whoever knows an installation's hash may have it erased: keep a file without --for-others as
+    private as the store.
+    """
+    with _opened(store) as opened, _failing():
+        contract = _contract_of(opened, tool)
+        batches = _watched("exporting", opened.events(contract.name))
+        disguise = eventfile.Disguise(contract) if for_others else None
+        count = eventfile.write(file, batches, disguise)
+    click.echo(f"wrote {count:,} events to {file}", err=True)
+
+
+@command.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@_tool
+@_store
+@click.option("--contract", metavar="FILE", help="Declare this contract first.")
+def import_(file: Path, tool: str | None, store: str | None, contract: str | None) -> None:
+    """Take events from a file that `export` or `simulate --out` wrote.
+
+    Each is held to the contract, and one that is there already is not taken twice. When an event
+    arrived is not in the file; it counts as arrived when it happened.
+    """
+    declared = read(contract) if contract else None
+    with _opened(store, create=declared is not None) as opened, _failing():
+        if declared:
+            opened.declare(declared)
+        terms = Terms(declared or _contract_of(opened, tool))
+        stored, duplicate, dropped = _take(opened, terms, eventfile.read(file))
+    click.echo(f"stored {stored:,} events, {duplicate:,} were there already", err=True)
+    if dropped:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(dropped.items()))
+        text = f"not taken: {reasons}"
+        if set(dropped) - {DropReason.TOO_OLD.value}:
+            raise Failure(f"{text}; is this the contract they were collected under?")
+        click.echo(text, err=True)
+
+
+@command.command()
+@_tool
+@_store
+@click.option("--days", type=click.IntRange(1), help="Keep this many, not the contract's.")
+def retain(tool: str | None, store: str | None, days: int | None) -> None:
+    """Forget what is past its retention. A running collector does this by itself, once a day."""
+    with _opened(store) as opened:
+        contracts = [_contract_of(opened, tool)] if tool else opened.contracts()
+        for contract in contracts:
+            before = now_ms() - (days or contract.retention_days) * DAY_MS
+            count = opened.retain(contract.name, before)
+            click.echo(f"{contract.name}: forgot {count:,} events", err=True)
+
+
+@command.command()
+@click.argument("installation")
+@_tool
+@_store
+def erase(installation: str, tool: str | None, store: str | None) -> None:
+    """Forget one installation, given as the hash in its events or as the UUID in its dotfile."""
+    if is_uuid(installation):
+        installation = hash_text(installation, installation)
+    if not is_hash(installation):
+        raise click.UsageError("INSTALLATION is 64 lower-case hex characters, or a UUID")
+    with _opened(store) as opened:
+        tools = [_contract_of(opened, tool).name] if tool else list(opened.tools())
+        count = sum(opened.erase(name, bytes.fromhex(installation)) for name in tools)
+    click.echo(f"erased {count:,} events", err=True)
+
+
+@contextmanager
+def _opened(place: str | None, *, create: bool = False) -> Iterator[Store]:
+    """Open a store, what a killed collector left beside it loaded; turn errors into one line."""
+    name = place or str(settings.default_store(os.environ))
+    if "://" in name:
+        raise Failure(f"{name} is looked after with its engine's own tools; give a path")
+    try:
+        with closing(open_store(name, create=create)) as store:
+            load_pending(settings.beside(name, "-log", os.environ), store, _say)
+            yield store
+    except StoreHeldError as error:
+        raise Failure(_who_holds(name, error)) from error
+    except StoreError as error:
+        raise Failure(str(error)) from error
+    except OSError as error:
+        raise Failure(f"{error.filename or name} cannot be used: {error.strerror}") from error
+
+
+def _who_holds(name: str, error: StoreError) -> str:
+    path = settings.beside(name, "-server.json", os.environ)
+    try:
+        row = msgspec.json.decode(path.read_bytes(), type=dict[str, str | int])
+        return f"the collector at {row['url']} is using {name}; stop it first: kill {row['pid']}"
+    except (OSError, msgspec.DecodeError, KeyError):
+        return str(error)
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    try:
+        yield
+    except eventfile.FileError as error:
+        raise Failure(str(error)) from error
+
+
+def _contract_of(store: Store, tool: str | None) -> Contract:
+    contracts = {contract.name: contract for contract in store.contracts()}
+    if tool is None and len(contracts) == 1:
+        return next(iter(contracts.values()))
+    known = ", ".join(contracts) or "none"
+    if tool is None:
+        raise Failure(f"say which tool, with --tool; the store knows {known}")
+    if tool not in contracts:
+        raise Failure(f"the store has no contract of {tool}; it knows {known}")
+    return contracts[tool]
+
+
+def _take(
+    store: Store, terms: Terms, batches: Iterable[list[dict[str, object]]]
+) -> tuple[int, int, Counter[str]]:
+    stored = duplicate = 0
+    dropped: Counter[str] = Counter()
+    for rows in _watched("importing", batches):
+        sifted = sift(rows, Rules(terms, now_ms()))
+        dropped.update(reason.value for _, reason in sifted.dropped)
+        loaded = store.load([_columns(sifted.frame)], {})
+        stored, duplicate = stored + loaded.stored, duplicate + loaded.duplicate
+    return stored, duplicate, dropped
+
+
+def _columns(frame: EventsFrame) -> Events:
+    return Events(
+        tool=frame.tool,
+        id=frame.id,
+        timestamp=frame.timestamp,
+        received=frame.timestamp,
+        installation=frame.installation,
+        version=frame.version,
+        command=frame.command,
+        fields=list(frame.fields),
+    )
+
+
+def _watched(what: str, batches: Iterable[T]) -> Iterator[T]:
+    """Yield batches, with a count of events on stderr if that is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.completed:,} events"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=None)
+        for batch in batches:
+            yield batch
+            progress.advance(task, len(batch))
+
+
+def _say(text: str) -> None:
+    click.echo(f"askfirst: {text}", err=True)

@@ -1,0 +1,70 @@
+"""Finds a question by its name, and puts the headline figures together."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+from askfirst.questions import (
+    active,
+    applications,
+    commands,
+    environments,
+    quality,
+    retention,
+    updates,
+)
+from askfirst.questions.calendar import day_number
+from askfirst.stores.base import Store
+
+QUESTIONS: dict[str, Callable[[Store, str, int], dict[str, Any]]] = {
+    "active": active.ask,
+    "updates": updates.ask,
+    "applications": applications.ask,
+    "environments": environments.ask,
+    "commands": commands.ask,
+    "retention": retention.ask,
+    "quality": quality.ask,
+}
+NAMES = tuple(QUESTIONS)
+
+
+class UnknownQuestionError(ValueError):
+    """No question has that name."""
+
+
+def default_day() -> datetime.date:
+    """Return the last whole day, UTC."""
+    return datetime.datetime.now(datetime.timezone.utc).date() - datetime.timedelta(days=1)
+
+
+def ask(store: Store, name: str, tool: str, as_of: datetime.date | None = None) -> dict[str, Any]:
+    """Answer one of NAMES, or `overview`, about a tool; the answer is ready for JSON.
+
+    A tool that the store does not know gets the answers of one without events. Raises
+    UnknownQuestionError for any other name, StoreError if the store cannot answer.
+    """
+    if name == "overview":
+        return overview(store, tool, as_of)
+    if name not in QUESTIONS:
+        raise UnknownQuestionError(f"no question is called {name!r}; there are {', '.join(NAMES)}")
+    return QUESTIONS[name](store, tool, day_number(as_of or default_day()))
+
+
+def overview(store: Store, tool: str, as_of: datetime.date | None = None) -> dict[str, Any]:
+    """Give the headline figures of the makers' four questions: `as_of`, `active`, `updates`,
+    `applications`, `environments`.
+
+    `active` comes without its series. `updates` is the newest version that half of the installations
+    at risk have updated to, else the newest that any were at risk for, else null; without its curve.
+    """
+    day = as_of or default_day()
+    number = day_number(day)
+    return {
+        "as_of": day.isoformat(),
+        "active": active.headline(store, tool, number).as_dict(),
+        "updates": updates.headline(store, tool, number),
+        "applications": applications.ask(store, tool, number),
+        "environments": environments.ask(store, tool, number),
+    }

@@ -1,0 +1,34 @@
+"""Days as numbers and as text: a day number is days since 1970-01-01, UTC."""
+
+from __future__ import annotations
+
+import datetime
+
+EPOCH = datetime.date(1970, 1, 1)
+
+
+def day_number(day: datetime.date) -> int:
+    """Return the number of a day."""
+    return (day - EPOCH).days
+
+
+def day_text(number: int) -> str:
+    """Return a day number as ISO text, `2026-11-23`."""
+    return (EPOCH + datetime.timedelta(days=number)).isoformat()
+
+
+def week_number(day: int) -> int:
+    """Return the number of a day's ISO week, counted from the one of 1970-01-01, a Thursday."""
+    return (day + 3) // 7
+
+
+def week_text(week: int) -> str:
+    """Return a week number as ISO text, `2026-W47`."""
+    year, number, _ = (EPOCH + datetime.timedelta(days=week * 7)).isocalendar()
+    return f"{year}-W{number:02}"
+
+
+def instant_text(ms: int) -> str:
+    """Return ms UTC as ISO text, `2026-11-23T14:05:09.120Z`."""
+    moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(milliseconds=ms)  # noqa: DTZ001
+    return moment.isoformat(timespec="milliseconds") + "Z"

@@ -1,0 +1,28 @@
+"""Of those who came, who stayed?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from askfirst.questions.calendar import week_number, week_text
+from askfirst.stores.base import Store
+
+
+def ask(store: Store, tool: str, as_of: int) -> dict[str, Any]:
+    """Answer with `cohorts`: `week`, `size` and `active`.
+
+    A cohort is the installations first seen in one ISO week; a week in which nobody was has none.
+    `active[k]` is how many of them were active in the k-th week after it, up to the week of `as_of`,
+    which may not be over; `active[0]` equals `size`.
+    """
+    last = week_number(as_of)
+    cohorts: dict[int, list[int]] = {}
+    for first, after, n in store.query("retention", {"tool": tool, "as_of": as_of}):
+        week, weeks_after, active = int(first), int(after), int(n)  # type: ignore[call-overload]
+        cohorts.setdefault(week, [0] * (last - week + 1))[weeks_after] = active
+    return {
+        "cohorts": [
+            {"week": week_text(week), "size": active[0], "active": active}
+            for week, active in sorted(cohorts.items())
+        ]
+    }

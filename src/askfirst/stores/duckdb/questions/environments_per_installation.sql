@@ -1,0 +1,11 @@
+-- (environments, installations): how many installations named how many in the trailing 28 days.
+WITH named AS (
+    SELECT count(DISTINCT environment) AS environments
+    FROM events
+    WHERE tool = (SELECT key FROM tools WHERE name = $tool)
+      AND timestamp >= ($as_of - 27) * 86400000
+      AND timestamp < ($as_of + 1) * 86400000
+      AND environment IS NOT NULL
+    GROUP BY installation
+)
+SELECT environments, count(*) FROM named GROUP BY environments ORDER BY environments
