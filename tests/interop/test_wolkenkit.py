@@ -79,8 +79,8 @@ def test_every_command_of_the_published_cli_is_counted(
         deep_hash({"name": "chat", "env": env}, uuid) for env in ["default"] * 4 + ["production"]
     ]
 
-    ones = dict.fromkeys(COMMANDS, {THEIRS: 1})
-    assert counted(collector) == {**ones, "start": {THEIRS: 2}}
+    once = {command: {THEIRS: 1} for command in COMMANDS}
+    assert counted(collector) == {**once, "start": {THEIRS: 2}}
     assert installations(collector) == 1
     applications = collector.report("applications")
     assert (applications["installations"], applications["distribution"]) == (1, {"1": 1})

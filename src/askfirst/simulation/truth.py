@@ -84,10 +84,6 @@ def _updates(population: Population, seen: Seen, as_of: date) -> Answer:
 
 
 def _day(moment: int) -> str:
-    return (date(1970, 1, 1) + timedelta(days=moment // DAY_MS)).isoformat()
-
-
-def _day(moment: int) -> str:
     """Return the UTC day of a moment in ms UTC, as 2026-11-25."""
     return (date(1970, 1, 1) + timedelta(days=moment // DAY_MS)).isoformat()
 
