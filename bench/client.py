@@ -80,7 +80,11 @@ def make_cases(folder: Path) -> dict[tuple[str, str], tuple[str, str, dict[str, 
 
 
 def environment(home: Path) -> dict[str, str]:
-    return {"HOME": str(home), "PATH": os.environ["PATH"], "ASKFIRST_COLLECTOR": "http://127.0.0.1:9"}
+    return {
+        "HOME": str(home),
+        "PATH": os.environ["PATH"],
+        "ASKFIRST_COLLECTOR": "http://127.0.0.1:9",
+    }
 
 
 def answer(home: Path, env: dict[str, str], word: str) -> None:

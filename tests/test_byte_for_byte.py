@@ -94,7 +94,9 @@ def test_what_verbose_show_and_log_print_is_what_arrives(
     assert arrived.read_text().splitlines() == first
     user.stratus("telemetry", "send")
     assert arrived.read_text().splitlines() == [*first, *later]
-    logged = [line.split(" ", 2)[2] for line in user.stratus("telemetry", "log").stdout.splitlines()]
+    logged = [
+        line.split(" ", 2)[2] for line in user.stratus("telemetry", "log").stdout.splitlines()
+    ]
     assert logged == [*first, *later]
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from askfirst.client import dotfile, paths, queue, spawn
+from askfirst.client import dotfile, queue, spawn
 from askfirst.contract.event import now_ms
 from askfirst.contract.loading import load
 from tests.client.terminal import PATIENCE_S, Terminal

@@ -119,7 +119,11 @@ FORCED: list[tuple[dict[str, str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "dotfile", "version", "same", "more"), TABLE, ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(
+    ("name", "dotfile", "version", "same", "more"),
+    TABLE,
+    ids=lambda v: v if isinstance(v, str) else "",
+)
 def test_answers_in_every_surrounding(
     name: str,
     dotfile: Dotfile | None,

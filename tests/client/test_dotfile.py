@@ -54,7 +54,9 @@ def test_a_second_yes_keeps_the_uuid_and_the_earlier_answer(path: str) -> None:
 
 def test_a_no_holds_the_answer_only(path: str) -> None:
     dotfile.refuse(path, "1.4.0", "2026-11-25")
-    assert saved(path) == {"versions": {"1.4.0": {"sendTelemetry": False, "decidedAt": "2026-11-25"}}}
+    assert saved(path) == {
+        "versions": {"1.4.0": {"sendTelemetry": False, "decidedAt": "2026-11-25"}}
+    }
 
 
 def test_a_no_revokes_everywhere(path: str) -> None:
@@ -82,7 +84,9 @@ def test_erasing_keeps_the_hash_until_it_is_confirmed(path: str) -> None:
 
 
 def test_unknown_keys_are_kept(path: str) -> None:
-    Path(path).write_text('{"theme": "dark", "versions": {"1.0.0": {"sendTelemetry": true, "x": 1}}}')
+    Path(path).write_text(
+        '{"theme": "dark", "versions": {"1.0.0": {"sendTelemetry": true, "x": 1}}}'
+    )
     dotfile.agree(path, "1.4.0", CONTRACT, "2026-11-25")
     data = saved(path)
     assert data["theme"] == "dark"

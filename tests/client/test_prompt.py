@@ -359,6 +359,15 @@ def test_not_asked_without_a_home(program: Program, home: str) -> None:
     assert is_unasked(program, program.terminal("start", env={"HOME": home}))
 
 
+@pytest.mark.needs("setpriv")
+def test_not_asked_in_a_home_that_cannot_be_written(program: Program) -> None:
+    """An answer that could not be kept would be asked for again and again."""
+    program.home.chmod(0o555)
+    root = os.geteuid() == 0  # who writes everywhere, unless that is taken away
+    before = ["setpriv", "--bounding-set=-dac_override"] if root else []
+    assert is_unasked(program, program.terminal("start", before=before))
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file somebody else's")
 def test_not_asked_in_the_home_of_another(program: Program) -> None:
     """Under sudo the home can be another user's: no file of root is left in it."""

@@ -154,7 +154,8 @@ for number in range(int(sys.argv[3]), int(sys.argv[3]) + 500):
 def test_nothing_is_lost_between_writers_and_a_taker(folder: str) -> None:
     src = str(Path(queue.__file__).parents[2])
     processes = [
-        subprocess.Popen([sys.executable, "-c", WRITER, src, folder, str(n * 500)]) for n in range(4)
+        subprocess.Popen([sys.executable, "-c", WRITER, src, folder, str(n * 500)])
+        for n in range(4)
     ]
     taken: list[bytes] = []
     running = True

@@ -98,7 +98,9 @@ def test_large_queues_go_in_batches_by_contract(case: Case) -> None:
     case.queue(2, OLDER)
     case.queue(1)
     assert case.sender().run()
-    sizes = [(json.loads(body)["contract"], len(json.loads(body)["events"])) for _, body in case.posts]
+    sizes = [
+        (json.loads(body)["contract"], len(json.loads(body)["events"])) for _, body in case.posts
+    ]
     assert sizes == [(CONTRACT.digest, 200), (CONTRACT.digest, 51), (OLDER, 2)]
 
 

@@ -96,7 +96,6 @@ def test_after_a_no(program: Program, trace: Trace, source: str) -> None:
     assert not UUID.search(program.dotfile.read_text())
 
 
-@pytest.mark.slow
 def test_a_no_itself(program: Program, trace: Trace) -> None:
     """Answering No writes the one file, by way of a temporary one, and sends and starts nothing."""
     terminal = program.terminal("start", before=trace.before)

@@ -45,7 +45,13 @@ def formed(values: dict[str, object], command: str = "start", version: str = "1.
 
 
 def test_an_event_has_the_shape_of_the_wire() -> None:
-    values = {"application.name": "chat", "runtime": "2.0.0", "os": "beos", "ci": False, "services": 3}
+    values = {
+        "application.name": "chat",
+        "runtime": "2.0.0",
+        "os": "beos",
+        "ci": False,
+        "services": 3,
+    }
     assert json.loads(formed(values).encode()) == {
         "id": ID,
         "installationId": hash_text(UUID, UUID),

@@ -49,5 +49,5 @@ def test_spells_leaves_as_javascript_does(value: object, text: str) -> None:
 
 
 def test_hashes_file_names_that_are_no_utf8() -> None:
-    name = b"caf\xe9".decode("utf-8", "surrogateescape")
-    assert hash_text(name, "s") == sha256(b"scaf\xed\xb3\xa9").hexdigest()
+    name = b"na\xefve".decode("utf-8", "surrogateescape")
+    assert hash_text(name, "s") == sha256(b"sna\xed\xb3\xafve").hexdigest()

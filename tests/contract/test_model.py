@@ -91,7 +91,12 @@ def test_an_answer_without_agreement_agreed_to_the_fields_of_2018() -> None:
 
 @pytest.mark.parametrize(
     "agreed",
-    [{}, {"fields": [], "commands": {}}, {"fields": {"runtime": "version"}}, {"fields": {"runtime": []}}],
+    [
+        {},
+        {"fields": [], "commands": {}},
+        {"fields": {"runtime": "version"}},
+        {"fields": {"runtime": []}},
+    ],
 )
 def test_what_is_not_understood_was_not_agreed_to(agreed: dict[str, object]) -> None:
     more = parse(OF_2018).collects_more_than(agreed)

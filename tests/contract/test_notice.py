@@ -14,7 +14,11 @@ def test_the_question_says_what_a_user_has_to_know() -> None:
     for field in CONTRACT.fields.values():
         assert field.name in text
         assert field.purpose in text
-    for said in ("Saying No has no disadvantage", "stratus telemetry off", "stratus telemetry show"):
+    for said in (
+        "Saying No has no disadvantage",
+        "stratus telemetry off",
+        "stratus telemetry show",
+    ):
         assert said in text
     assert NEVER in text
     assert CONTRACT.details in text
@@ -33,7 +37,14 @@ def test_many_commands_do_not_push_the_question_off_the_screen() -> None:
 
 def test_the_notice_names_everything_that_is_collected() -> None:
     text = notice(CONTRACT)
-    for name in ("id", "installationId", "timestamp", "cli.version", "cli.command", *CONTRACT.fields):
+    for name in (
+        "id",
+        "installationId",
+        "timestamp",
+        "cli.version",
+        "cli.command",
+        *CONTRACT.fields,
+    ):
         assert f"| `{name}` |" in text
     for command in CONTRACT.commands:
         assert f"`{command}`" in text

@@ -62,7 +62,20 @@ def test_takes_spellings_of_one_version_as_equal(one: str, other: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "latest", "x", "1..2", "1.0-", "1.0.0-", "1.0.0-a..b", "1.0.0-ä", "1!", "!1", "a!1.0", "1.0x1"]
+    [
+        "",
+        "latest",
+        "x",
+        "1..2",
+        "1.0-",
+        "1.0.0-",
+        "1.0.0-a..b",
+        "1.0.0-ä",
+        "1!",
+        "!1",
+        "a!1.0",
+        "1.0x1",
+    ]
     + ["1.0.dev1.dev2", "1.0rc1rc2", "1.0.post1.post2", "1.0.post1a1", "1" * 300, "١.٢"],
 )
 def test_refuses_what_is_no_version(text: str) -> None:

@@ -66,7 +66,7 @@ def seen(run: subprocess.CompletedProcess[str]) -> tuple[int, str, list[str]]:
     return run.returncode, run.stdout, last if short else lines
 
 
-@pytest.mark.parametrize(("words", "recorded"), WELL.items(), ids=lambda v: " ".join(v))
+@pytest.mark.parametrize(("words", "recorded"), WELL.items(), ids=" ".join)
 def test_what_ends_well(program: Program, words: tuple[str, ...], recorded: list[str]) -> None:
     """A declared command that ends well is recorded once; the host finds only what is its own."""
     program.agree()

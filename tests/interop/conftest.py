@@ -139,7 +139,10 @@ def successor(home: Path, ca: Path) -> Successor:
 def collector(
     package: Path, tmp_path: Path, authority: trustme.CA, ca: Path
 ) -> Iterator[Collector]:
-    """A collector with TLS where the published CLI sends to."""
+    """A collector with TLS where the published CLI sends to.
+
+    `package` comes first: nobody has to wait for the hosts file while npm installs.
+    """
     names = (hosts.NAME, hosts.ADDRESS)  # `report` asks for the address
     authority.issue_cert(*names).private_key_and_cert_chain_pem.write_to_path(
         str(tmp_path / "certificate.pem")

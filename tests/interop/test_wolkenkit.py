@@ -20,7 +20,7 @@ LATER = "3.2.0"  # when our client has taken over
 UUID = "0cc1ac2b-3a1b-4d31-a1cb-ae5d5ed9e2a1"
 
 needs_node = pytest.mark.needs("node", "npm")
-slow = pytest.mark.slow  # 3 to 6 s each, and a minute for npm when it is the first
+slow = pytest.mark.slow  # 3 to 6 s each, and for the first what npm takes: half a minute or more
 
 
 def counted(collector: Collector) -> dict[str, dict[str, int]]:
@@ -187,6 +187,7 @@ def test_nobody_sends_after_our_off(
 
 
 @needs_node
+@slow
 def test_the_published_cli_asks_again_rather_than_revive_a_yes_that_our_off_revoked(
     wolkenkit: Wolkenkit, successor: Successor
 ) -> None:

@@ -69,6 +69,12 @@ def bare():
 
 
 @pytest.fixture(scope="session")
+def long():
+    """A contract that keeps events for two years."""
+    return loading.parse(TEXT.replace("retention_days = 395", "retention_days = 730"))
+
+
+@pytest.fixture(scope="session")
 def make(contract):
     """Make a population: small, unless told otherwise."""
 

@@ -39,7 +39,17 @@ def test_missing_answers_rows_and_counts_are_differences():
     }
 
     assert compare(answers, TRUE) == [
-        "active.series: 0 rows, in truth 1",
+        "active.series[2026-11-24]: nothing, in truth {'day': '2026-11-24', 'daily': 3}",
         "updates: nothing, in truth " + str(TRUE["updates"]),
         "applications.distribution.2: 1, in truth nothing",
+    ]
+
+
+def test_rows_are_held_against_the_row_about_the_same():
+    rows = [{"version": "1.1.0", "updated": 1}, {"version": "1.2.0", "updated": 2}]
+    extra = {"version": "1.3.0", "updated": 0}
+
+    assert compare({"versions": [extra, *rows[::-1]]}, {"versions": rows}) == [
+        "versions[1.3.0]: in truth no such row",
+        "versions: in the order ['1.2.0', '1.1.0'], in truth ['1.1.0', '1.2.0']",
     ]

@@ -96,7 +96,6 @@ def test_applications(population):
     events += [event(20, 2, app=1), event(3, 2, app=9)]  # the second too long ago
     events += [event(20, 3)]  # none
     assert truth(population(*events))["applications"] == {
-        "as_of": "2026-11-09",
         "installations": 3,
         "mean": 2.0,
         "median": 2.0,
@@ -123,19 +122,20 @@ def test_environments(population):
 def test_commands(population):
     events = [event(day, 0) for day in (36, 37, 38, 39)]
     events += [event(39, 0, version="1.4.0"), event(39, 1), event(39, 1, command="stop")]
-    start, stop = truth(population(*events))["commands"]["commands"]
+    start, stop, *unused = truth(population(*events))["commands"]["commands"]
 
     assert start == {
         "command": "start",
         "events": 6,
         "installations": 2,
         "regular": 1,
-        "by_version": {
+        "version": {
             "1.3.0": {"events": 5, "installations": 2},
             "1.4.0": {"events": 1, "installations": 1},
         },
     }
     assert (stop["command"], stop["installations"], stop["regular"]) == ("stop", 1, 0)
+    assert [row["events"] for row in unused] == [0, 0, 0]
 
 
 def test_retention(population):
@@ -157,7 +157,7 @@ def test_updates_of_an_undeclared_version_count_from_its_first_sight(population)
     events += [event(14, 2)]  # has not: censored after 4 days; 3 was last seen before
     row = update(truth(population(*events)), "1.9.0")
 
-    assert (row["released"], row["at_risk"], row["updated"]) == ("2026-10-11", 3, 2)
+    assert (row["released"], row["at_risk"], row["updated"]) == ("2026-10-11T12:00:00.000Z", 3, 2)
     assert (row["q25_days"], row["median_days"], row["q75_days"]) == (0.0, 2.0, None)
 
 

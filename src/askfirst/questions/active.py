@@ -1,9 +1,8 @@
-"""How many installations use the tool, and how many regularly?"""
+"""How many installations use the tool, and how many regularly."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +10,11 @@ import numpy.typing as npt
 from askfirst.questions.calendar import day_text
 from askfirst.stores.base import Store
 
-SERIES_DAYS = 400  # how far back the series goes
+SERIES_DAYS = 400  # rows of the series at the most
 WEEK, MONTH = 7, 28
 
 
-@dataclass(frozen=True, slots=True)
-class Active:
+class Active(TypedDict):
     """Numbers of installations. An installation is active on a day that an event of it has.
 
     `daily`, `weekly` and `monthly`: active on `as_of`, in the trailing 7 days, in the trailing 28.
@@ -33,19 +31,18 @@ class Active:
     returning: int
     lost: int
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 def ask(store: Store, tool: str, as_of: int) -> dict[str, Any]:
     """Answer with the keys of Active and `series`: `day`, `daily`, `weekly`, `monthly`.
 
-    The series has one row a day up to `as_of`, from the first event or 400 days back, whichever is
-    later; the windows of its first rows reach back further.
+    The series has one row a day up to `as_of`, from the first event, and 400 rows at the most; the
+    windows of its first rows reach back further.
     """
     answer, first = _headline(store, tool, as_of)
-    series = [] if first is None else _series(store, tool, max(first, as_of - SERIES_DAYS), as_of)
-    return {**answer.as_dict(), "series": series}
+    if first is None:
+        return {**answer, "series": []}
+    start = max(first, as_of - SERIES_DAYS + 1)
+    return {**answer, "series": _series(store, tool, start, as_of)}
 
 
 def headline(store: Store, tool: str, as_of: int) -> Active:
@@ -54,11 +51,20 @@ def headline(store: Store, tool: str, as_of: int) -> Active:
 
 
 def _headline(store: Store, tool: str, as_of: int) -> tuple[Active, int | None]:
+    """Return the answer and the day of the first event."""
     [row] = store.query("activity", {"tool": tool, "as_of": as_of})
-    daily, weekly, monthly, regular, new, lost, first = row
-    numbers: list[Any] = [daily, weekly, monthly, regular, new]
-    answer = Active(day_text(as_of), *numbers, returning=numbers[2] - numbers[4], lost=lost)  # type: ignore[arg-type]
-    return answer, first  # type: ignore[return-value]
+    daily, weekly, monthly, regular, new, lost, first = cast("tuple[int, ...]", row)
+    answer = Active(
+        as_of=day_text(as_of),
+        daily=daily,
+        weekly=weekly,
+        monthly=monthly,
+        regular=regular,
+        new=new,
+        returning=monthly - new,
+        lost=lost,
+    )
+    return answer, first
 
 
 def _series(store: Store, tool: str, start: int, as_of: int) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""How many applications does an installation build?"""
+"""How many applications an installation builds."""
 
 from __future__ import annotations
 

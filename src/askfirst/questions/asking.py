@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from askfirst.questions import (
@@ -34,13 +34,15 @@ class UnknownQuestionError(ValueError):
     """No question has that name."""
 
 
-def default_day() -> datetime.date:
+def default_day() -> date:
     """Return the last whole day, UTC."""
-    return datetime.datetime.now(datetime.timezone.utc).date() - datetime.timedelta(days=1)
+    return datetime.now(timezone.utc).date() - timedelta(days=1)
 
 
-def ask(store: Store, name: str, tool: str, as_of: datetime.date | None = None) -> dict[str, Any]:
+def ask(store: Store, name: str, tool: str, as_of: date | None = None) -> dict[str, Any]:
     """Answer one of NAMES, or `overview`, about a tool; the answer is ready for JSON.
+
+    The file of the question describes its keys.
 
     A tool that the store does not know gets the answers of one without events. Raises
     UnknownQuestionError for any other name, StoreError if the store cannot answer.
@@ -52,18 +54,19 @@ def ask(store: Store, name: str, tool: str, as_of: datetime.date | None = None) 
     return QUESTIONS[name](store, tool, day_number(as_of or default_day()))
 
 
-def overview(store: Store, tool: str, as_of: datetime.date | None = None) -> dict[str, Any]:
+def overview(store: Store, tool: str, as_of: date | None = None) -> dict[str, Any]:
     """Give the headline figures of the makers' four questions: `as_of`, `active`, `updates`,
     `applications`, `environments`.
 
-    `active` comes without its series. `updates` is the newest version that half of the installations
-    at risk have updated to, else the newest that any were at risk for, else null; without its curve.
+    `active` comes without its series. `updates` is the newest version that half of the
+    installations at risk have updated to, else the newest that any were at risk for, else null;
+    without its curve.
     """
     day = as_of or default_day()
     number = day_number(day)
     return {
         "as_of": day.isoformat(),
-        "active": active.headline(store, tool, number).as_dict(),
+        "active": active.headline(store, tool, number),
         "updates": updates.headline(store, tool, number),
         "applications": applications.ask(store, tool, number),
         "environments": environments.ask(store, tool, number),

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import datetime
+from datetime import date, datetime, timedelta, timezone
 
-EPOCH = datetime.date(1970, 1, 1)
+EPOCH = date(1970, 1, 1)
 
 
-def day_number(day: datetime.date) -> int:
+def day_number(day: date) -> int:
     """Return the number of a day."""
     return (day - EPOCH).days
 
 
 def day_text(number: int) -> str:
     """Return a day number as ISO text, `2026-11-23`."""
-    return (EPOCH + datetime.timedelta(days=number)).isoformat()
+    return (EPOCH + timedelta(days=number)).isoformat()
 
 
 def week_number(day: int) -> int:
@@ -24,11 +24,11 @@ def week_number(day: int) -> int:
 
 def week_text(week: int) -> str:
     """Return a week number as ISO text, `2026-W47`."""
-    year, number, _ = (EPOCH + datetime.timedelta(days=week * 7)).isocalendar()
+    year, number, _ = (EPOCH + timedelta(days=week * 7)).isocalendar()
     return f"{year}-W{number:02}"
 
 
 def instant_text(ms: int) -> str:
     """Return ms UTC as ISO text, `2026-11-23T14:05:09.120Z`."""
-    moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(milliseconds=ms)  # noqa: DTZ001
-    return moment.isoformat(timespec="milliseconds") + "Z"
+    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=ms)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

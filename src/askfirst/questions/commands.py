@@ -1,4 +1,4 @@
-"""Who would feel a breaking change to a command?"""
+"""Who would feel a breaking change to a command."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ class Distribution:
     def as_dict(self) -> dict[str, Any]:
         """Give `mean`, `median`, `p90` and `distribution`; null where nobody has any.
 
-        Percentiles interpolate linearly: type 7 of Hyndman and Fan, "Sample Quantiles in Statistical
-        Packages", The American Statistician 50 (1996).
+        Percentiles interpolate linearly: type 7 of Hyndman and Fan, "Sample Quantiles in
+        Statistical Packages", The American Statistician 50 (1996).
         """
         shown = {str(number): many for number, many in sorted(self.counts.items())}
         if not self.counts:

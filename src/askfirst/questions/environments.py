@@ -1,4 +1,4 @@
-"""How many environments does an application run in?"""
+"""How many environments an application runs in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from askfirst.stores.base import Store
 
 
 def ask(store: Store, tool: str, as_of: int) -> dict[str, Any]:
-    """Answer with `per_application` and `per_installation`: `mean`, `median`, `p90`, `distribution`.
+    """Answer with `per_application` and `per_installation`, each a Distribution.
 
     Distinct values of `application.env` in the trailing 28 days, per application of an installation
     and per installation, over those with at least one.

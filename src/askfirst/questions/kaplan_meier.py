@@ -2,9 +2,9 @@
 
 E. L. Kaplan and P. Meier, "Nonparametric estimation from incomplete observations", Journal of the
 American Statistical Association 53 (1958). Variance by Greenwood's formula, the band on the
-log(-log) scale: J. D. Kalbfleisch and R. L. Prentice, "The Statistical Analysis of Failure Time Data"
-(1980), section 1.3. The interval of a quantile by inverting the band: R. Brookmeyer and J. Crowley, "A
-confidence interval for the median survival time", Biometrics 38 (1982).
+log(-log) scale: J. D. Kalbfleisch and R. L. Prentice, "The Statistical Analysis of Failure Time
+Data" (1980), section 1.3. The interval of a quantile by inverting the band: R. Brookmeyer and
+J. Crowley, "A confidence interval for the median survival time", Biometrics 38 (1982).
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Curve:
     high: Floats
 
     def quantile(self, share: float) -> float | None:
-        """Return the first time by which `share` have had the event, or None if it is never reached."""
+        """Return the first time by which `share` have had the event; None if there is none."""
         return _first(self.time, self.survival, 1 - share)
 
     def interval(self, share: float) -> tuple[float | None, float | None]:
-        """Return the 95 % confidence interval of `quantile(share)`; None where a band stays above."""
+        """Return the 95 % interval of `quantile(share)`; None where a band never gets there."""
         return _first(self.time, self.low, 1 - share), _first(self.time, self.high, 1 - share)
 
     def thinned(self, most: int) -> npt.NDArray[np.int64]:
@@ -50,7 +50,8 @@ class Curve:
         if len(points) <= most:
             return points
         even = np.linspace(0, len(points) - 1, most).round().astype(np.int64)
-        return points[np.unique(even)]
+        chosen: npt.NDArray[np.int64] = points[np.unique(even)]
+        return chosen
 
 
 def estimate(duration: Floats, observed: npt.NDArray[np.bool_]) -> Curve:

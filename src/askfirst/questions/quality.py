@@ -1,4 +1,4 @@
-"""How far can the other answers be trusted?"""
+"""How far the other answers can be trusted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of those who came, who stayed?"""
+"""Of those who came, who stayed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def ask(store: Store, tool: str, as_of: int) -> dict[str, Any]:
     """Answer with `cohorts`: `week`, `size` and `active`.
 
     A cohort is the installations first seen in one ISO week; a week in which nobody was has none.
-    `active[k]` is how many of them were active in the k-th week after it, up to the week of `as_of`,
-    which may not be over; `active[0]` equals `size`.
+    `active[k]` is how many of them were active in the k-th week after it, up to the week of
+    `as_of`, which may not be over; `active[0]` equals `size`.
     """
     last = week_number(as_of)
     cohorts: dict[int, list[int]] = {}

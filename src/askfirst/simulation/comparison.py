@@ -27,22 +27,33 @@ def _compare(place: str, answer: Any, true: Any, differences: list[str]) -> None
             inner = f"{place}.{key}" if place else str(key)
             _compare(inner, answer.get(key, "nothing"), true.get(key, "nothing"), differences)
     elif isinstance(true, list) and isinstance(answer, list):
-        if len(answer) != len(true):
-            differences.append(f"{place}: {len(answer)} rows, in truth {len(true)}")
-        for at, (one, other) in enumerate(zip(answer, true, strict=False)):
-            _compare(f"{place}[{_name(other, at)}]", one, other, differences)
+        _compare_rows(place, answer, true, differences)
     elif not _equal(answer, true):
         differences.append(f"{place}: {answer}, in truth {true}")
 
 
+def _compare_rows(place: str, answer: list[Any], true: list[Any], differences: list[str]) -> None:
+    """Hold rows against each other that are about the same, and then their order."""
+    found = {_name(row, at): row for at, row in enumerate(answer)}
+    wanted = {_name(row, at): row for at, row in enumerate(true)}
+    differences += [
+        f"{place}[{name}]: in truth no such row" for name in found if name not in wanted
+    ]
+    for name, row in wanted.items():
+        _compare(f"{place}[{name}]", found.get(name, "nothing"), row, differences)
+    names = [name for name in found if name in wanted], [name for name in wanted if name in found]
+    if names[0] != names[1]:
+        differences.append(f"{place}: in the order {names[0]}, in truth {names[1]}")
+
+
 def _is_tally(place: str) -> bool:
-    return place.endswith((".distribution", ".by_version"))
+    return place.endswith((".distribution", "].version"))
 
 
 def _name(row: Any, at: int) -> str:
     """Name a row by what it is about, else by its place."""
     if isinstance(row, Mapping):
-        for key in ("version", "command", "week", "day"):
+        for key in ("command", "week", "day", "version"):
             if key in row:
                 return str(row[key])
     return str(at)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
@@ -33,8 +33,8 @@ def truth(population: Population, as_of: date | None = None) -> dict[str, Answer
     """
     day = population.end if as_of is None else as_of
     seen = look(population, day)
-    answers = {
-        "active": _active(population, seen),
+    return {
+        "active": {"as_of": day.isoformat(), **_active(population, seen)},
         "updates": _updates(population, seen, day),
         "applications": _applications(population, seen),
         "environments": _environments(population, seen),
@@ -42,7 +42,6 @@ def truth(population: Population, as_of: date | None = None) -> dict[str, Answer
         "retention": _retention(population, seen),
         "quality": {"stored": seen.stored, "duplicate": seen.duplicate},
     }
-    return {name: {"as_of": day.isoformat(), **answer} for name, answer in answers.items()}
 
 
 def _active(population: Population, seen: Seen) -> Answer:
@@ -83,9 +82,12 @@ def _updates(population: Population, seen: Seen, as_of: date) -> Answer:
     return {"versions": [_update(population, seen, version) for version in ordered]}
 
 
-def _day(moment: int) -> str:
-    """Return the UTC day of a moment in ms UTC, as 2026-11-25."""
-    return (date(1970, 1, 1) + timedelta(days=moment // DAY_MS)).isoformat()
+def _moment(moment: int) -> str:
+    """Return a moment in ms UTC as 2026-11-25T14:05:09.120Z."""
+    text = (datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=moment)).isoformat(
+        timespec="milliseconds"
+    )
+    return text.replace("+00:00", "Z")
 
 
 def _rank(version: str) -> Any:
@@ -113,7 +115,7 @@ def _update(population: Population, seen: Seen, version: str) -> Answer:
     share = [(step.time, step.share) for step in curve]
     return {
         "version": version,
-        "released": _day(released),
+        "released": day or _moment(released),
         "at_risk": len(observations),
         "updated": sum(happened for _, happened in observations),
         "median_days": survival.reached(share, 0.5),
@@ -184,7 +186,7 @@ def _commands(population: Population, seen: Seen) -> Answer:
             users[key].add(who)
     regular = set(np.flatnonzero(seen.regular).tolist())
     found = []
-    for name in sorted({command for command, _ in events}):
+    for name in population.contract.commands:
         versions = sorted((v for command, v in events if command == name), key=_rank)
         everyone = set().union(*(users[name, version] for version in versions))
         found.append(
@@ -193,13 +195,13 @@ def _commands(population: Population, seen: Seen) -> Answer:
                 "events": sum(events[name, version] for version in versions),
                 "installations": len(everyone),
                 "regular": len(everyone & regular),
-                "by_version": {
+                "version": {
                     v: {"events": events[name, v], "installations": len(users[name, v])}
                     for v in versions
                 },
             }
         )
-    return {"commands": found}
+    return {"commands": sorted(found, key=lambda row: (-row["events"], row["command"]))}
 
 
 def _retention(population: Population, seen: Seen) -> Answer:

@@ -12,7 +12,7 @@ from askfirst.stores.base import StoreError, StoreHeldError
 from askfirst.stores.duckdb import sql
 
 MIB = 1 << 20
-# Checkpointing four times as seldom as by default loads a fifth faster and leaves a tenth less to store;
+# Checkpointing four times as seldom as by default loads a fifth faster and takes less space;
 # the price is up to a second more at the next start after a crash.
 CHECKPOINT_EVERY = "64MiB"
 MOST_MEMORY_MIB = 2048  # the largest question on 50 million events fits; beyond it DuckDB spills
@@ -29,7 +29,7 @@ QUIET = {
 def connect(path: Path) -> duckdb.DuckDBPyConnection:
     """Open the file at `path`, making or migrating it. Raises StoreError or StoreHeldError."""
     new = not path.exists()
-    config = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         **QUIET,
         "checkpoint_threshold": CHECKPOINT_EVERY,
         "memory_limit": _memory_limit(),

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from askfirst.stores.duckdb import sql
 
-# Installations remembered; about 1.5 KB each with what they have said. The memory is emptied when it
-# is full, and fills again from the tables.
+# Installations remembered; about 1.5 KB each with what they have said. The memory is emptied when
+# it is full, and fills again from the tables.
 MOST_REMEMBERED = 100_000
 
 NAMES, INSTALLATIONS, SAYINGS = range(3)  # what keys are counted by
@@ -33,7 +33,7 @@ class Remembered:
 class Dictionaries:
     """Remembers keys, and writes new ones through the connection of the transaction it is used in.
 
-    After a transaction that was rolled back, and after rows were deleted, `forget` has to be called.
+    After a transaction that was rolled back, and after rows were deleted, call `forget`.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:

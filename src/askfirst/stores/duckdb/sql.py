@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from importlib import resources
+from pathlib import Path
 
 from askfirst.stores.base import StoreError
 
@@ -41,5 +41,5 @@ def migrations() -> tuple[tuple[int, str, str], ...]:
     )
 
 
-def _folder(name: str) -> resources.abc.Traversable:
-    return resources.files("askfirst.stores.duckdb").joinpath(name)
+def _folder(name: str) -> Path:
+    return Path(__file__).parent / name

@@ -4,8 +4,8 @@ WITH days AS (
     SELECT DISTINCT installation, timestamp // 86400000 AS day
     FROM events
     WHERE tool = (SELECT key FROM tools WHERE name = $tool)
-      AND timestamp >= $first * 86400000
-      AND timestamp < ($as_of + 1) * 86400000
+      AND timestamp >= $first * 86400000::BIGINT
+      AND timestamp < ($as_of + 1) * 86400000::BIGINT
 ),
 gaps AS (
     SELECT day, lead(day) OVER (PARTITION BY installation ORDER BY day) - day AS gap FROM days

@@ -12,7 +12,7 @@ WITH people AS (
         ) AS days
     FROM events
     WHERE tool = (SELECT key FROM tools WHERE name = $tool)
-      AND timestamp < ($as_of + 1) * 86400000
+      AND timestamp < ($as_of + 1) * 86400000::BIGINT
     GROUP BY installation
 )
 SELECT

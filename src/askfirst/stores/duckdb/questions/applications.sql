@@ -3,8 +3,8 @@ WITH named AS (
     SELECT count(DISTINCT application) AS applications
     FROM events
     WHERE tool = (SELECT key FROM tools WHERE name = $tool)
-      AND timestamp >= ($as_of - 27) * 86400000
-      AND timestamp < ($as_of + 1) * 86400000
+      AND timestamp >= ($as_of - 27) * 86400000::BIGINT
+      AND timestamp < ($as_of + 1) * 86400000::BIGINT
       AND application IS NOT NULL
     GROUP BY installation
 )

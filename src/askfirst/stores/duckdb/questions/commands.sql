@@ -9,8 +9,8 @@ WITH recent AS (
         bit_or(1::BIGINT << ($as_of - timestamp // 86400000)) AS days
     FROM events
     WHERE tool = (SELECT key FROM tools WHERE name = $tool)
-      AND timestamp >= ($as_of - 27) * 86400000
-      AND timestamp < ($as_of + 1) * 86400000
+      AND timestamp >= ($as_of - 27) * 86400000::BIGINT
+      AND timestamp < ($as_of + 1) * 86400000::BIGINT
     GROUP BY installation, command, version
 ),
 regular AS (

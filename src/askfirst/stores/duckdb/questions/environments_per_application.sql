@@ -4,8 +4,8 @@ WITH named AS (
     SELECT count(DISTINCT environment) AS environments
     FROM events
     WHERE tool = (SELECT key FROM tools WHERE name = $tool)
-      AND timestamp >= ($as_of - 27) * 86400000
-      AND timestamp < ($as_of + 1) * 86400000
+      AND timestamp >= ($as_of - 27) * 86400000::BIGINT
+      AND timestamp < ($as_of + 1) * 86400000::BIGINT
       AND environment IS NOT NULL
       AND application IS NOT NULL
     GROUP BY application

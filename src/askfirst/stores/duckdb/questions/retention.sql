@@ -4,7 +4,7 @@ WITH weeks AS (
     SELECT DISTINCT installation, (timestamp // 86400000 + 3) // 7 AS week
     FROM events
     WHERE tool = (SELECT key FROM tools WHERE name = $tool)
-      AND timestamp < ($as_of + 1) * 86400000
+      AND timestamp < ($as_of + 1) * 86400000::BIGINT
 ),
 firsts AS (
     SELECT installation, min(week) AS first FROM weeks GROUP BY installation

@@ -2,5 +2,5 @@
 SELECT versions.value, min(events.timestamp)
 FROM events JOIN versions ON versions.key = events.version
 WHERE events.tool = (SELECT key FROM tools WHERE name = $tool)
-  AND events.timestamp < ($as_of + 1) * 86400000
+  AND events.timestamp < ($as_of + 1) * 86400000::BIGINT
 GROUP BY versions.value
