@@ -1,7 +1,7 @@
 """What the client costs its host: CPU added to the process, medians of interleaved pairs.
 
-Every round runs each case once, beside the same program without telemetry, so that other work on the
-machine meets all alike. Prints a Markdown table. `python bench/client.py [--rounds N]`
+Every round runs each case once, beside the same program without telemetry, so that other work on
+the machine meets all alike. Prints a Markdown table. `python bench/client.py [--rounds N]`
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def make_cases(folder: Path) -> dict[tuple[str, str], tuple[str, str, dict[str, 
             home.mkdir()
             env = environment(home)
             if state != "undecided":
-                answer(home, env, "off" if state == "refused" else "on")
+                answer(env, "off" if state == "refused" else "on")
             program = head + OURS
             if "spawning" in state:
                 program = program.replace('version="1.4.0"', 'version="1.4.0", deliver_every=0')
@@ -87,10 +87,10 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def answer(home: Path, env: dict[str, str], word: str) -> None:
+def answer(env: dict[str, str], word: str) -> None:
     """Say on or off, and record once, so that the cache of the contract is there."""
     for code in (f"telemetry.run_command([{word!r}])", "telemetry.record('start')"):
-        program = (BARE + OURS.split("telemetry.ask()")[0] + code).format(
+        program = (BARE + OURS.partition("telemetry.ask()")[0] + code).format(
             src=SRC, contract=str(CONTRACT)
         )
         run(program, env)

@@ -24,7 +24,6 @@ from askfirst.contract.event import (
 )
 from askfirst.contract.hashing import hash_text
 from askfirst.contract.loading import parse
-
 from tests.contract.test_loading import GOOD
 
 CONTRACT = parse(GOOD)

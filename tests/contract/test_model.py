@@ -6,7 +6,6 @@ import pytest
 
 from askfirst.contract.loading import parse
 from askfirst.contract.model import AGREEMENT_OF_2018, Contract
-
 from tests.contract.test_loading import GOOD
 
 OF_2018 = """

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from askfirst.contract.loading import parse
 from askfirst.contract.notice import NEVER, agree_label, notice, question
-
 from tests.contract.test_loading import GOOD
 
 CONTRACT = parse(GOOD)
