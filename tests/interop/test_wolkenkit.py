@@ -135,6 +135,7 @@ def test_the_published_cli_sends_after_our_on_and_keeps_what_we_wrote(
     outcome = wolkenkit.run(INIT, ("enable",), send("start"))
     assert_hashed(outcome, UUID)
     assert wolkenkit.data() == data
+    assert wolkenkit.dotfile.stat().st_mode & 0o777 == 0o600
     successor.run(LATER, "stop")
     successor.telemetry(LATER, "send")
     assert counted(collector) == {"start": {THEIRS: 1}, "stop": {LATER: 1}}

@@ -30,6 +30,16 @@ if TYPE_CHECKING:
 INSTALLATIONS, DAYS, SEED = 400, 180, 2018
 START_SECONDS = 30  # until the collector listens, on a machine that is busy
 
+# what is shown side by side, and where it is in the answers and in the truth
+HEADLINES: tuple[tuple[Any, ...], ...] = (
+    ("1. installations active in 28 days", "active", "monthly"),
+    ("   of them regularly", "active", "regular"),
+    ("2. days until half had the newest release", "updates", "versions", -1, "median_days"),
+    ("3. applications per installation, on average", "applications", "mean"),
+    ("   installations with several on one day", "applications", "side_by_side"),
+    ("4. environments per application, on average", "environments", "per_application", "mean"),
+)
+
 # How the demo's users answer: Enter alone, and Down with Enter.
 NO, YES = "\r", "\x1b[B\r"
 
@@ -159,13 +169,24 @@ def _answers(folder: Path, url: str, truth: dict[str, Any]) -> list[str]:
     env = _environment(folder, "operator")
     as_of = truth["active"]["as_of"]
     click.echo(_run(["report", "--server", url, "--as-of", as_of], env))
-    differences: list[str] = []
+    answers: dict[str, Any] = {}
     for name in ("active", "updates", "applications", "environments", "commands", "retention"):
         asked = ["report", name, "--server", url, "--as-of", as_of, "--json"]
-        found = compare(json.loads(_run(asked, env)), truth[name])
-        differences += [f"{name}: {difference}" for difference in found]
-        click.echo(f"  {name:<14}{'equal to the truth' if not found else found[0]}")
-    return differences
+        answers[name] = json.loads(_run(asked, env))
+    click.echo(f"\n{'':<48}{'answer':>10}{'truth':>10}")
+    for label, *way in HEADLINES:
+        click.echo(f"{label:<48}{_figure(answers, way):>10}{_figure(truth, way):>10}")
+    found = {name: compare(answer, truth[name]) for name, answer in answers.items()}
+    equal = [name for name, differences in found.items() if not differences]
+    click.echo(f"\nIn every figure equal to the truth: {', '.join(equal) or 'none'}.")
+    return [f"{name}: {text}" for name, differences in found.items() for text in differences]
+
+
+def _figure(answers: Any, way: list[Any]) -> str:
+    """Follow a way into the answers and return the figure at its end, for people."""
+    for step in way:
+        answers = answers[step]
+    return f"{answers:.1f}" if isinstance(answers, float) else str(answers)
 
 
 def _askfirst() -> list[str]:

@@ -1,0 +1,305 @@
+"""Answers for people: tables and small charts in 80 columns, plain text when piped."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from textwrap import wrap
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from askfirst.cli.asking import Asked
+from askfirst.cli.charts import Charts
+
+WIDTH = 80  # a wider terminal gets no more: lines of text are best read short
+CAPTION = "Counts only installations that said Yes."
+NOTHING = "no event yet"
+SHOWN_DAYS, SHOWN_COHORTS = 14, 16
+SHOWN_WEEKS = (1, 2, 3, 4, 8, 12, 26, 52)  # after the first; all are in --json
+
+Answer = dict[str, Any]
+
+
+def show(asked: Asked, answer: Answer) -> None:
+    """Print an answer to stdout."""
+    console = Console(file=sys.stdout, highlight=False, soft_wrap=False)
+    console.width = min(console.width, WIDTH)
+    tool = asked.tool or "the tool"
+    title = f"{asked.report}, as of {asked.as_of}" + (f": {asked.tool}" if asked.tool else "")
+    console.print(Text(title, "bold"))
+    console.print()
+    PAGES[asked.report](_Page(console), answer, tool)
+
+
+class _Page:
+    """Prints pieces of a page, one below the other."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.charts = Charts.for_encoding(console.encoding)
+
+    def say(self, text: str, style: str = "") -> None:
+        for line in wrap(text, self._console.width, subsequent_indent="  " * text.startswith(" ")):
+            self._console.print(Text(line, style))
+
+    def caption(self, more: str = "") -> None:
+        self.say(f"  {CAPTION} {more}".rstrip(), "dim")
+        self._console.print()
+
+    def table(self, header: list[str], rows: list[list[str]], words: int = 1) -> None:
+        """Print a table; the first `words` columns are text, the others figures."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+        for at, name in enumerate(header):
+            table.add_column(name, justify="left" if at < words else "right", overflow="fold")
+        for row in rows:
+            table.add_row(*map(Text, row))
+        with self._console.capture() as captured:
+            self._console.print(table)
+        for line in captured.get().splitlines():  # without the spaces that fill the last column
+            self._console.out(line.rstrip(), highlight=False)
+
+    def bars(self, rows: list[tuple[str, int]]) -> None:
+        """Print a horizontal bar for each (label, count)."""
+        most = max((count for _, count in rows), default=0)
+        wide = max((len(label) for label, _ in rows), default=0)
+        for label, count in rows:
+            self.say(f"  {label:>{wide}}  {self.charts.bar(count, most)} {count:,}")
+
+    def line(self, label: str, values: list[float]) -> None:
+        self.say(f"  {label:<8} {self.charts.sparkline(values)}")
+
+
+def _number(value: float | None, digits: int = 1) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def _overview(page: _Page, answer: Answer, tool: str) -> None:
+    sentences = (
+        _sentence_active(answer["active"], tool),
+        _sentence_updates(answer["updates"]),
+        _sentence_applications(answer["applications"]),
+        _sentence_environments(answer["environments"]),
+    )
+    for sentence in sentences:
+        page.say(sentence)
+        page.caption()
+
+
+def _sentence_active(active: Answer, tool: str) -> str:
+    if not active["monthly"]:
+        return f"Nobody used {tool} in these 28 days; {NOTHING} in them."
+    return (
+        f"{_plural(active['monthly'], 'installation')} used {tool} in these 28 days, "
+        f"{active['regular']:,} of them regularly, that is on 4 different days or more."
+    )
+
+
+def _sentence_updates(row: Answer | None) -> str:
+    if row is None:
+        return "Nobody has had a release to update to yet."
+    so_far = f"{row['updated']:,} of {_plural(row['at_risk'], 'installation')} updated"
+    if row["median_days"] is None:
+        return f"Half have not updated to {row['version']} yet; {so_far}."
+    low, high = _number(row["low_days"]), _number(row["high_days"])
+    sure = f"95 % interval {low} to {high}" if row["high_days"] is not None else f"at least {low}"
+    return (
+        f"Half updated to {row['version']} within {_number(row['median_days'])} days "
+        f"({sure}; {so_far})."
+    )
+
+
+def _sentence_applications(row: Answer) -> str:
+    if not row["installations"]:
+        return "No installation named an application in these 28 days."
+    return (
+        f"An installation builds {_number(row['mean'])} applications on average: half at most "
+        f"{row['median']:g}, nine in ten at most {row['p90']:g}. "
+        f"{row['side_by_side']:,} of {row['installations']:,} worked on two or more in one day."
+    )
+
+
+def _sentence_environments(answer: Answer) -> str:
+    row, other = answer["per_application"], answer["per_installation"]
+    if row["mean"] is None:
+        return "No application named an environment in these 28 days."
+    return (
+        f"An application runs in {_number(row['mean'])} environments on average: half in at most "
+        f"{row['median']:g}, nine in ten in at most {row['p90']:g}. "
+        f"An installation uses {_number(other['mean'])}."
+    )
+
+
+def _active(page: _Page, answer: Answer, _tool: str) -> None:
+    meaning = {
+        "daily": "active on that day",
+        "weekly": "active in the 7 days up to it",
+        "monthly": "active in the 28 days up to it",
+        "regular": "active on 4 or more of the 28 days",
+        "new": "first seen in the 28 days",
+        "returning": "monthly without the new",
+        "lost": "active in the 28 days before, and not since",
+    }
+    rows = [[name, text, _number(answer[name])] for name, text in meaning.items()]
+    page.table(["", "installations that were", "n"], rows, words=2)
+    page.caption()
+    series = answer["series"]
+    if not series:
+        page.say(NOTHING)
+        return
+    page.say(f"From {series[0]['day']} to {series[-1]['day']}, each line from 0 to its highest:")
+    for name in ("daily", "weekly", "monthly"):
+        values = [row[name] for row in series]
+        page.line(name, values)
+    page.caption()
+
+
+def _updates(page: _Page, answer: Answer, _tool: str) -> None:
+    rows = [
+        [
+            row["version"],
+            row["released"][:10] + ("" if row["declared"] else "*"),
+            page.charts.sparkline(_shares(row["curve"], 8), top=1.0),
+            f"{row['updated']:,}/{row['at_risk']:,}",
+            _number(row["q25_days"]),
+            _number(row["median_days"]),
+            _number(row["q75_days"]),
+            _number(row["low_days"]),
+            _number(row["high_days"]),
+        ]
+        for row in answer["versions"]
+    ]
+    if not rows:
+        page.say(NOTHING)
+        return
+    header = ["version", "released", "share", "updated", "25 %", "50 %", "75 %", "from", "to"]
+    page.table(header, rows, words=3)
+    page.caption("Days until a share of those at risk had updated.")
+    page.say("share: who had updated, from the release to the last observation, 0 to 100 %.")
+    page.say("updated: of how many at risk. from, to: the 95 % confidence interval of the 50 %")
+    page.say("figure. -: not reached yet.")
+    if not all(row["declared"] for row in answer["versions"]):
+        page.say("*: not in the contract; counted from the version's first event.")
+
+
+def _shares(curve: list[dict[str, float]], points: int) -> list[float]:
+    """Sample a step curve at `points` moments from the release to its end."""
+    if not curve:
+        return []
+    shares, at = [], 0
+    for point in range(1, points + 1):
+        moment = curve[-1]["days"] * point / points
+        while at + 1 < len(curve) and curve[at + 1]["days"] <= moment:
+            at += 1
+        shares.append(curve[at]["share_updated"] if curve[at]["days"] <= moment else 0.0)
+    return shares
+
+
+def _applications(page: _Page, answer: Answer, _tool: str) -> None:
+    page.table(
+        ["installations", "mean", "median", "90 %", "two or more in one day"],
+        [[_number(answer[key]) for key in ("installations", *SPREAD, "side_by_side")]],
+        words=0,
+    )
+    page.caption()
+    _distribution(page, answer, "installations by how many applications they named:")
+
+
+def _environments(page: _Page, answer: Answer, _tool: str) -> None:
+    for what in ("application", "installation"):
+        row = answer[f"per_{what}"]
+        head = [f"per {what}", "mean", "median", "90 %"]
+        page.table(head, [["", *(_number(row[key]) for key in SPREAD)]])
+        page.caption()
+        _distribution(page, row, f"{what}s by how many environments they named:")
+
+
+def _distribution(page: _Page, row: Answer, title: str, most: int = 12) -> None:
+    counts = sorted((int(number), many) for number, many in row["distribution"].items())
+    if not counts:
+        page.say(f"{NOTHING} in these 28 days")
+        page.caption()
+        return
+    page.say(title)
+    shown = [(str(number), many) for number, many in counts[:most]]
+    if len(counts) > most:
+        rest = sum(many for _, many in counts[most:])
+        shown.append((f"{counts[most][0]} or more", rest))
+    page.bars(shown)
+    page.caption()
+
+
+def _commands(page: _Page, answer: Answer, _tool: str) -> None:
+    rows = []
+    for row in answer["commands"]:
+        newest = list(row["version"])[-1:]
+        counts = (_number(row[key]) for key in ("events", "installations", "regular"))
+        rows.append([row["command"], *counts, *(newest or ["-"])])
+    if not rows:
+        page.say(NOTHING)
+        return
+    page.table(["command", "events", "installations", "regular", "newest version"], rows)
+    page.caption("In these 28 days.")
+    page.say("regular: installations active on 4 or more days that used it, and would feel")
+    page.say("a breaking change.")
+
+
+def _retention(page: _Page, answer: Answer, _tool: str) -> None:
+    cohorts = answer["cohorts"][-SHOWN_COHORTS:]
+    if not cohorts:
+        page.say(NOTHING)
+        return
+    longest = max(len(cohort["active"]) for cohort in cohorts)
+    weeks = [week for week in SHOWN_WEEKS if week < longest]
+    rows = []
+    for cohort in cohorts:
+        active = cohort["active"]
+        shares = [f"{active[k] / cohort['size']:.0%}" if k < len(active) else "" for k in weeks]
+        rows.append([cohort["week"], _number(cohort["size"]), *shares])
+    page.table(["first seen", "size", *(f"+{week}" for week in weeks)], rows)
+    page.caption("Share active so many weeks later.")
+    if len(answer["cohorts"]) > len(cohorts):
+        page.say(f"The last {SHOWN_COHORTS} cohorts; --json and --csv have all.")
+
+
+def _quality(page: _Page, answer: Answer, _tool: str) -> None:
+    names = {
+        "stored": "stored",
+        "duplicate": "duplicate, not counted again",
+        "late": "late: over 7 days old on arrival",
+        "clock_skewed": "clock ahead of the collector's",
+    }
+    rows = [[text, _number(answer[name])] for name, text in names.items()]
+    for what in ("dropped", "removed"):
+        rows += [[f"{what}: {reason}", _number(n)] for reason, n in sorted(answer[what].items())]
+    page.table(["events", "n"], rows)
+    page.caption()
+    days = answer["days"][-SHOWN_DAYS:]
+    if not days:
+        page.say(NOTHING)
+        return
+    page.say("Events stored, by day of arrival:")
+    page.bars([(day["day"], day["stored"]) for day in days])
+    page.caption()
+
+
+SPREAD = ("mean", "median", "p90")
+PAGES: dict[str, Callable[[_Page, Answer, str], None]] = {
+    "overview": _overview,
+    "active": _active,
+    "updates": _updates,
+    "applications": _applications,
+    "environments": _environments,
+    "commands": _commands,
+    "retention": _retention,
+    "quality": _quality,
+}
