@@ -1,6 +1,19 @@
-"""`python -m askfirst`, the same as the `askfirst` command."""
+"""The `askfirst` command, and what it says where the collector's libraries are not installed."""
 
-from askfirst.cli.main import main
+import sys
+
+
+def main() -> None:
+    """Run the `askfirst` command."""
+    try:
+        from askfirst.cli.main import root
+
+        root(prog_name="askfirst")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("askfirst"):
+            raise
+        sys.exit(f"askfirst: {error.name} is not installed; pip install 'askfirst[collector]'")
+
 
 if __name__ == "__main__":
     main()

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from askfirst.contract.event import now_ms
 
-RUN = "from askfirst.cli.main import main; main()"
+RUN = "from askfirst.__main__ import main; main()"
 DEADLINE = 30.0
 CONTRACT = """
 [tool]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
 
 import click
 
@@ -50,16 +49,3 @@ class _Lazy(click.Group):
 @click.version_option(__version__, prog_name="askfirst")
 def root() -> None:
     """Telemetry for command-line tools that asks first."""
-
-
-def main() -> None:
-    """Run the `askfirst` command."""
-    try:
-        root(prog_name="askfirst")
-    except ModuleNotFoundError as error:
-        if error.name and error.name.startswith("askfirst"):
-            raise
-        click.echo(
-            f"askfirst: {error.name} is not installed; pip install 'askfirst[collector]'", err=True
-        )
-        sys.exit(1)

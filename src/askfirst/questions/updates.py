@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -107,11 +106,12 @@ def _observed(
             "instants": [release.instant for release in releases],
         },
     )
-    table = np.array(rows, dtype=np.int64).reshape(-1, 3)
-    table = table[np.argsort(table[:, 0], kind="stable")]
-    bounds = np.searchsorted(table[:, 0], np.arange(len(releases) + 1))
-    parts = [table[start:end] for start, end in pairwise(bounds.tolist())]
-    return [(part[:, 1] / DAY_MS, part[:, 2].astype(bool)) for part in parts]
+    found: list[tuple[Floats, npt.NDArray[np.bool_]]]
+    found = [(np.empty(0), np.empty(0, bool)) for _ in releases]
+    for release, updated, waiting in cast("list[tuple[int, list[int], list[int]]]", rows):
+        happened = np.repeat([True, False], [len(updated), len(waiting)])
+        found[release] = np.array(updated + waiting) / DAY_MS, happened
+    return found
 
 
 def _row(
