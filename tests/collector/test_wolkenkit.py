@@ -52,7 +52,7 @@ def test_the_captured_request_becomes_an_event_of_the_wolkenkit_contract(wolkenk
     )
 
 
-def test_its_three_retries_count_once(wolkenkit: Any) -> None:
+def test_the_same_command_sent_again_counts_once(wolkenkit: Any) -> None:
     assert [post(wolkenkit, BODY).status for _ in range(3)] == [200] * 3
     wolkenkit.loaded()
     assert len(wolkenkit.store.rows) == 1

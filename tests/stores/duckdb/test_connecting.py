@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from askfirst.stores.base import Loaded, StoreError, StoreHeldError
+from askfirst.stores.opening import open_store
+from tests.stores.making import TOOL, events
+
+HOLD = """
+import sys
+from askfirst.stores.opening import open_store
+store = open_store(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()
+"""
+LOAD_AND_DIE = """
+import os, sys
+from askfirst.stores.opening import open_store
+from tests.stores.making import events
+store = open_store(sys.argv[1])
+store.load([events({"id": 1, "application.name": "a" * 64})], {})
+os.kill(os.getpid(), 9)
+"""
+
+
+def run(code, path, **streams):
+    root = Path(__file__).parents[3]
+    environment = {"PYTHONPATH": f"{root / 'src'}:{root}", "PATH": "/usr/bin:/bin"}
+    return subprocess.Popen([sys.executable, "-c", code, str(path)], env=environment, **streams)
+
+
+def test_a_store_that_another_process_holds_says_so_in_one_line(tmp_path):
+    path = tmp_path / "store"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with run(HOLD, path, **pipes) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(StoreHeldError, match="another process") as caught:
+            open_store(path)
+        holder.stdin.close()
+        holder.wait(30)
+    assert "\n" not in str(caught.value)
+    open_store(path).close()
+
+
+def test_what_was_loaded_survives_a_kill(tmp_path):
+    with run(LOAD_AND_DIE, tmp_path / "store") as process:
+        process.wait(60)
+
+    store = open_store(tmp_path / "store")
+    again = store.load([events({"id": 1, "application.name": "a" * 64})], {})
+    assert again == Loaded(0, 1)
+    assert store.check() == []
+    store.close()
+
+
+def test_a_store_of_a_newer_askfirst_is_refused(tmp_path):
+    open_store(tmp_path / "store").close()
+    with duckdb.connect(str(tmp_path / "store")) as connection:
+        connection.execute("INSERT INTO migrations VALUES (9999, '9999_later', '7.0.0')")
+
+    with pytest.raises(StoreError, match=r"made by askfirst 7\.0\.0.*upgrade"):
+        open_store(tmp_path / "store")
+
+
+def test_what_is_no_store_is_refused_and_left_alone(tmp_path):
+    text = tmp_path / "text"
+    text.write_text("hello" * 5000)
+    foreign = tmp_path / "foreign"
+    with duckdb.connect(str(foreign)) as connection:
+        connection.execute("CREATE TABLE cats (name VARCHAR)")
+
+    for path in (text, foreign, tmp_path):
+        with pytest.raises(StoreError) as caught:
+            open_store(path)
+        assert "\n" not in str(caught.value)
+    assert text.read_text() == "hello" * 5000
+    with duckdb.connect(str(foreign)) as connection:
+        assert connection.execute("SHOW TABLES").fetchall() == [("cats",)]
+
+
+def test_an_opened_store_fetches_nothing_and_cannot_be_told_otherwise(tmp_path):
+    store = open_store(tmp_path / "store")
+    for setting in ("autoinstall_known_extensions", "autoload_known_extensions"):
+        value = store._connection.execute(f"SELECT current_setting('{setting}')").fetchone()
+        assert value == (False,)
+    with pytest.raises(duckdb.Error, match="locked"):
+        store._connection.execute("SET autoload_known_extensions = true")
+    store.close()
+
+
+def test_opening_and_loading_leave_the_home_directory_alone(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    store = open_store(tmp_path / "store")
+    store.load([events({})], {})
+    assert store.query("quality", {"tool": TOOL, "as_of": 0}) == []
+    store.close()
+
+    assert list(home.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir() if path != home] == ["store"]
+
+
+def test_a_closed_store_answers_with_a_store_error(tmp_path):
+    store = open_store(tmp_path / "store")
+    store.close()
+
+    with pytest.raises(StoreError):
+        store.tools()
+    with pytest.raises(StoreError):
+        store.load([events({})], {})
