@@ -1,5 +1,34 @@
-"""A program to run, for the tests that need a real one."""
+"""Programs to run and collectors to deliver to, for the tests that need real ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.client.program import program
+from tests.client.receiving import Receiver
+from tests.client.tool import Tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["program"]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A collector on loopback."""
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> Iterator[Tool]:
+    """A program without a framework whose user said Yes; no delivery is due."""
+    tool = Tool(tmp_path)
+    tool.agree()
+    yield tool
+    tool.close()

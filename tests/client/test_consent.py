@@ -12,7 +12,7 @@ from askfirst.client.dotfile import Dotfile
 UUID = "0cc1ac2b-3a1b-4d31-a1cb-ae5d5ed9e2a1"
 YES: dict[str, object] = {"sendTelemetry": True}
 NO: dict[str, object] = {"sendTelemetry": False}
-OFF: dict[str, object] = {"sendTelemetry": False, "revoked": True}
+OFF: dict[str, object] = {"sendTelemetry": False, "revoked": "2026-11-25"}
 
 
 def answers(versions: dict[str, object], **more: object) -> Dotfile:

@@ -65,7 +65,7 @@ def test_a_no_revokes_everywhere(path: str) -> None:
     data = saved(path)
     assert "installationId" not in data
     assert [a.get("sendTelemetry") for a in dotfile.read(path).answers.values()] == [False, False]
-    assert dotfile.read(path).answers["1.5.0"]["revoked"] is True
+    assert dotfile.read(path).answers["1.5.0"]["revoked"] == "2026-11-26"
     assert UUID not in Path(path).read_text()
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askfirst.contract.loading import is_loopback, load, parse, peek, url_problem
+from askfirst.contract.loading import is_loopback, load, parse, url_problem
 from askfirst.contract.model import Contract, ContractError
 
 GOOD = """
@@ -180,29 +180,6 @@ def test_a_loopback_lookalike_is_no_loopback() -> None:
     assert not is_loopback("localhost.example.org")
     assert not is_loopback("127.0.0.999")
     assert is_loopback("127.9.9.9")
-
-
-@pytest.mark.parametrize(
-    ("text", "seen"),
-    [
-        (GOOD, ("stratus", "home")),
-        (
-            '[tool] # the tool\nname="a-b" # yes\nstate = "xdg"\n[fields.x]\nname = "no"',
-            ("a-b", "xdg"),
-        ),
-        ("[tool]\nname = 'single'", None),
-        ('[tool]\nname = """x"""', None),
-        ('[tool]\nname = "x" "y"', None),
-        ('[tool]\nname = "\\u0078"', None),
-        ('[tool]\nname = "NO"', None),
-        ('[other]\nname = "x"', None),
-        ('["tool"]\nname = "x"', None),
-        ('[tool]\nname = "x"\nstate = "other"', None),
-        ("", None),
-    ],
-)
-def test_peeking_never_sees_anything_but_the_truth(text: str, seen: object) -> None:
-    assert peek(text) == seen
 
 
 LABEL = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=40)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askfirst.contract.version import is_newer, is_released, precedence, without_build
+from askfirst.contract.version import is_newer, is_released, precedence
 
 ASCENDING = [
     "1.0.dev1",
@@ -102,11 +102,6 @@ def test_lets_released_versions_through(text: str) -> None:
 )
 def test_holds_back_whatever_could_carry_something_else(text: object) -> None:
     assert not is_released(text)
-
-
-def test_build_metadata_is_cut_off() -> None:
-    assert without_build("1.4.0+local.7") == "1.4.0"
-    assert without_build("1.4.0") == "1.4.0"
 
 
 @given(st.text(max_size=60))

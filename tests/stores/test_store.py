@@ -259,19 +259,18 @@ def test_nothing_of_random_loads_erasures_and_retentions_is_lost_or_invented(sto
     expected = {}
     sent = []
     for _ in range(30):
-        rows = []
-        for number in range(chance.randrange(1, 30)):
-            rows.append(
-                {
-                    "id": (number, chance.random()),
-                    "who": chance.randrange(6),
-                    "day": chance.randrange(10),
-                    "version": f"1.{chance.randrange(3)}.0",
-                    "application.name": f"{chance.randrange(3):064}",
-                    "application.env": f"{chance.randrange(3):064}",
-                    "runtime": f"{chance.randrange(3)}.0",
-                }
-            )
+        rows = [
+            {
+                "id": (number, chance.random()),
+                "who": chance.randrange(6),
+                "day": chance.randrange(10),
+                "version": f"1.{chance.randrange(3)}.0",
+                "application.name": f"{chance.randrange(3):064}",
+                "application.env": f"{chance.randrange(3):064}",
+                "runtime": f"{chance.randrange(3)}.0",
+            }
+            for number in range(chance.randrange(1, 30))
+        ]
         rows += chance.sample(sent, min(len(sent), 5))
         sent += rows
         made = events(*rows)

@@ -4,7 +4,8 @@ import os
 import sys
 import time
 
-from askfirst.client import dotfile, log, paths, queue, spawn
+from askfirst.client import dotfile, log, paths, queue, recording, spawn
+from askfirst.client.vocabulary import ALIASES, COMMANDS
 from askfirst.contract.event import new_installation
 from askfirst.contract.model import ContractError
 from askfirst.contract.notice import always, describe
@@ -14,18 +15,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from askfirst.client.sender import Sender
     from askfirst.client.telemetry import Telemetry
-
-# name -> what it does, for help texts; the first is what runs when none is named
-COMMANDS = {
-    "status": "Show whether usage data is shared, and why.",
-    "on": "Agree to share usage data.",
-    "off": "Stop sharing; delete the identifier and whatever is unsent.",
-    "show": "Print what waits to be sent, and what the next event would be.",
-    "log": "Print what was sent, and when.",
-    "send": "Deliver what waits now, and wait for it.",
-    "erase": "Have everything that was collected from here deleted.",
-}
-ALIASES = {"--enable": "on", "--disable": "off"}  # the wolkenkit CLI's spelling
 
 PATIENCE_S = 20.0  # how long `send` and `erase` wait for a delivery that is under way
 TRIES = 3  # of `erase`, before it goes on in the background at later runs
@@ -52,14 +41,6 @@ def run(telemetry: "Telemetry", argv: "list[str]") -> int:
     return 1
 
 
-def is_command(words: "list[str]") -> bool:
-    """Tell whether the words behind `telemetry` can only be meant for `run`.
-
-    For programs without sub-commands, of which "telemetry" alone may be an argument.
-    """
-    return [word in COMMANDS or word in ALIASES for word in words if word != "--verbose"] == [True]
-
-
 def refuse(places: "paths.Places", version: str, *, revoked: bool = False) -> None:
     """Record a No, everywhere, and leave nothing of an earlier Yes. Raises OSError."""
     dotfile.refuse(places.dotfile, version, today(), revoked=revoked)
@@ -73,7 +54,7 @@ def today() -> str:
 
 def _status(telemetry: "Telemetry") -> int:
     contract = telemetry.contract()
-    decision = telemetry.decide(terminal=False)
+    decision = recording.decide(telemetry, terminal=False)
     places = telemetry.places()
     _print(f"Telemetry of {contract.title} {telemetry.version}")
     _print(f"  state    {'on' if decision.send else 'off'}: {decision.explain()}")
@@ -86,6 +67,8 @@ def _status(telemetry: "Telemetry") -> int:
         _print(
             f"  waiting  {len(waiting)} events, {size} bytes" + (f"; {lost} given up" * (lost > 0))
         )
+        if decision.send and not dotfile.is_writable(os.path.join(places.folder, queue.QUEUE)):
+            _print(f"  keeping  nothing can be written in {places.folder}; events are not kept")
         sent = log.read(places.folder).splitlines()
         last = " ".join(sent[-1].split(" ", 2)[:2]) if sent else "never"
         _print(f"  sent     {last}")
@@ -110,7 +93,7 @@ def _on(telemetry: "Telemetry") -> int:
     contract = telemetry.contract()
     dotfile.agree(places.dotfile, telemetry.version, contract, today())
     _print(f"Telemetry of {contract.title} is on. Thank you.")
-    decision = telemetry.decide(terminal=False)
+    decision = recording.decide(telemetry, terminal=False)
     if not decision.send:
         _print(f"Still, nothing is sent here: {decision.explain()}.")
     return 0
@@ -127,7 +110,7 @@ def _off(telemetry: "Telemetry") -> int:
 
 def _show(telemetry: "Telemetry") -> int:
     contract = telemetry.contract()
-    decision = telemetry.decide(terminal=False)
+    decision = recording.decide(telemetry, terminal=False)
     places = telemetry.places()
     if not decision.send:
         _error(f"Nothing is sent: {decision.explain()}. After a Yes, it would look like this.")
@@ -143,7 +126,9 @@ def _show(telemetry: "Telemetry") -> int:
         return 0
     installation = dotfile.read(places.dotfile).installation if places is not None else ""
     _error("The next event would be:")
-    example = telemetry.form(contract.commands[0], _examples(telemetry), _or_new(installation))
+    example = recording.form(
+        telemetry, contract.commands[0], _examples(telemetry), _or_new(installation)
+    )
     _print(example.encode().decode("ascii"))
     return 0
 
@@ -161,7 +146,7 @@ def _send(telemetry: "Telemetry") -> int:
     places = _home(telemetry)
     if places is None:
         return 1
-    decision = telemetry.decide(terminal=False)
+    decision = recording.decide(telemetry, terminal=False)
     if not decision.send and decision.reason != "erasing":
         _error(f"Nothing is sent: {decision.explain()}.")
         return 1

@@ -137,12 +137,12 @@ def _answers(
     own = answers.get(version)
     latest = _latest(answers)
     if own is not None and own["sendTelemetry"] is not True:
-        return Decision("revoked" if own.get("revoked") is True else "refused")
+        return Decision("revoked" if own.get("revoked") else "refused")
     newest = answers[latest] if latest else own
     if newest is None:
         return Decision("never-asked", ask=True)
     if newest["sendTelemetry"] is not True:
-        if newest.get("revoked") is True:
+        if newest.get("revoked"):
             return Decision("revoked")
         return Decision("refused-earlier", ask=is_newer(version, latest))
     if not dotfile.installation:

@@ -1,7 +1,9 @@
 """~/.<tool>: the answers and the installation's UUID, the file that the wolkenkit CLI wrote too."""
 
+import errno
 import os
 
+from askfirst.client.paths import make_folder, read_file
 from askfirst.contract.event import is_uuid, new_installation
 from askfirst.contract.jsontext import loads
 
@@ -12,8 +14,6 @@ if TYPE_CHECKING:
     from askfirst.contract.model import Contract
 
 LARGEST = 1_000_000  # bytes; a file of answers has a few hundred
-_REGULAR = 0o100000
-_KIND = 0o170000
 
 
 class Dotfile:
@@ -52,25 +52,11 @@ class Dotfile:
 
 def read(path: str) -> Dotfile:
     """Read a dotfile; never raises, never blocks, never reads more than LARGEST bytes."""
-    try:
-        # without O_NONBLOCK a FIFO of that name would hang the host program
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-    except FileNotFoundError:
+    raw = read_file(path, LARGEST)
+    if raw is None:
+        return Dotfile("unreadable", {})
+    if not raw:  # none, or what a full disk leaves of a careless write
         return Dotfile("missing", {})
-    except OSError:
-        return Dotfile("unreadable", {})
-    try:
-        if os.fstat(fd).st_mode & _KIND != _REGULAR:
-            return Dotfile("unreadable", {})
-        raw = os.read(fd, LARGEST + 1)
-    except OSError:
-        return Dotfile("unreadable", {})
-    finally:
-        os.close(fd)
-    if not raw:
-        return Dotfile("missing", {})  # what a full disk leaves of a careless write
-    if len(raw) > LARGEST:
-        return Dotfile("unreadable", {})
     try:
         data = loads(raw.decode("utf-8"))
     except (ValueError, RecursionError):
@@ -102,8 +88,9 @@ def refuse(
 ) -> Dotfile:
     """Record a No for `version`, make every earlier answer No, and delete the UUID.
 
-    `revoked` marks a No that was not an answer to the question (`telemetry off`): it is not asked
-    again. `erasing` keeps the installation's hash until the collector has forgotten it.
+    `revoked` marks, with its day, a No that was not an answer to the question but `telemetry off`:
+    it is not asked again. `erasing` keeps the installation's hash until the collector has
+    forgotten it.
     """
 
     def change(data: "dict[str, object]") -> None:
@@ -119,7 +106,7 @@ def refuse(
                 answer.pop("agreed", None)
                 answer.pop("contract", None)
         answer = {"sendTelemetry": False, "decidedAt": today}
-        versions[version] = {**answer, "revoked": True} if revoked else answer
+        versions[version] = {**answer, "revoked": today} if revoked else answer
 
     return _edit(path, change)
 
@@ -136,9 +123,10 @@ def erased(path: str) -> Dotfile:
 def is_writable(path: str) -> bool:
     """Tell whether an answer could be kept; who cannot keep it should not ask."""
     folder = os.path.dirname(os.path.realpath(path))
-    while not os.path.isdir(folder) and os.path.dirname(folder) != folder:
+    while not os.path.lexists(folder) and os.path.dirname(folder) != folder:
         folder = os.path.dirname(folder)
-    return os.access(folder, os.W_OK | os.X_OK) and not os.path.isdir(path)
+    can = os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
+    return can and not os.path.isdir(path)
 
 
 def _versions(data: "dict[str, object]") -> "dict[str, object]":
@@ -155,10 +143,13 @@ def _edit(path: str, change: "Callable[[dict[str, object]], None]") -> Dotfile:
 
     target = os.path.realpath(path)  # a link from somebody's dotfiles repository stays a link
     folder = os.path.dirname(target)
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+    make_folder(folder)
     with hold_folder(folder):
         found = read(target)
         if found.status == "unreadable":
+            if os.path.isdir(target):
+                # the host program's own, perhaps: its author has to set state = "xdg"
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target)
             os.replace(target, target + ".unreadable")  # whatever it was, it is not ours to lose
         change(found.data)
         _replace(target, found.data)

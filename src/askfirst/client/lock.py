@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-def try_lock(fd: int) -> bool:
+def try_lock(fd: int) -> "bool | None":
     """Take the exclusive lock of an open file if nobody has it; released when it is closed.
 
-    False also where the file system has no locks.
+    None, which is as false, where the file system has no locks.
     """
     if sys.platform == "win32":
         import msvcrt
@@ -27,19 +27,42 @@ def try_lock(fd: int) -> bool:
 
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
+    except OSError:
+        return None
     return True
 
 
-def wait_lock(fd: int, seconds: float) -> bool:
-    """Take the lock, trying for at most `seconds`."""
+def wait_lock(fd: int, seconds: float) -> "bool | None":
+    """Take the lock, trying for at most `seconds`; answers as `try_lock` does."""
     deadline = time.monotonic() + seconds
-    while not try_lock(fd):
-        if time.monotonic() >= deadline:
-            return False
+    while True:
+        taken = try_lock(fd)
+        if taken is not False or time.monotonic() >= deadline:
+            return taken
         time.sleep(0.0005)
-    return True
+
+
+def try_mark(path: str, seconds: float) -> bool:
+    """Stand in for a lock where there are none: make a file, unless another process has made it.
+
+    Who makes it deletes it. One that is older than `seconds` was left by a process that was killed.
+    """
+    for _ in range(2):
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            try:
+                # a file server's clock may be ahead of ours
+                if abs(time.time() - os.stat(path).st_mtime) < seconds:
+                    return False
+                os.unlink(path)
+            except FileNotFoundError:
+                continue
+        else:
+            return True
+    return False
 
 
 class hold_folder:  # noqa: N801 - used like a function

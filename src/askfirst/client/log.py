@@ -3,6 +3,8 @@
 import os
 import time
 
+from askfirst.client.paths import read_file
+
 LOG = "sent.log"
 MOST_BYTES = 256_000  # about 700 events; then the older half goes
 
@@ -23,8 +25,5 @@ def append(folder: str, at: int, outcome: str, events: "list[bytes]") -> None:
 
 def read(folder: str) -> str:
     """Return the log's text; '' if nothing was sent yet."""
-    try:
-        with open(os.path.join(folder, LOG), encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
+    raw = read_file(os.path.join(folder, LOG), 2 * MOST_BYTES)
+    return (raw or b"").decode("utf-8", "replace")

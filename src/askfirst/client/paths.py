@@ -7,6 +7,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_REGULAR = 0o100000
+_KIND = 0o170000
+
+
+def absolute(path: str) -> str:
+    """Return an absolute path; the same path where the current folder is deleted."""
+    try:
+        return os.path.abspath(path)
+    except OSError:
+        return path
+
+
+# where this package is; found at import, because the host program may change its folder later
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(absolute(__file__))))
+
 
 class Places:
     """The dotfile's path, and the folder for what waits to be sent. Neither need exist."""
@@ -53,9 +68,54 @@ def _state(home: str, env: "Mapping[str, str]") -> str:
         return _absolute(env.get("LOCALAPPDATA"), os.path.join(home, "AppData", "Local"))
     if sys.platform == "darwin":
         return os.path.join(home, "Library", "Application Support")
-    return _absolute(env.get("XDG_STATE_HOME"), os.path.join(home, ".local", "state"))
+    state = _absolute(env.get("XDG_STATE_HOME"), "")
+    if state and _is_anothers(state):
+        state = ""
+    return state or os.path.join(home, ".local", "state")
+
+
+def _is_anothers(folder: str) -> bool:
+    """Tell whether a folder is another user's, as under `sudo -E`."""
+    try:
+        return os.stat(folder).st_uid != os.geteuid()
+    except OSError:
+        return False
 
 
 def _absolute(path: "str | None", default: str) -> str:
     """Take an absolute path only (XDG Base Directory specification)."""
     return path if path and os.path.isabs(path) else default
+
+
+def make_folder(path: str) -> None:
+    """Make a folder and those above it for this user alone (XDG), whatever the umask is."""
+    above = os.path.dirname(path)
+    if above != path and not os.path.isdir(above):
+        make_folder(above)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+
+
+def read_file(path: str, most: int) -> "bytes | None":
+    """Return a regular file's bytes, b"" if there is none, None if it is not one to be read.
+
+    Never blocks, never raises; a file of more than `most` bytes is not one to be read.
+    """
+    try:
+        # without O_NONBLOCK a FIFO of that name would hang the host program
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    except FileNotFoundError:
+        return b""
+    except OSError:
+        return None
+    try:
+        stat = os.fstat(fd)
+        if stat.st_mode & _KIND != _REGULAR or stat.st_size > most:
+            return None
+        return os.read(fd, most)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)

@@ -6,20 +6,34 @@ of one line never swallows the next.
 """
 
 import os
+import stat
+import time
 
 from askfirst.client.lock import try_lock, wait_lock
+from askfirst.client.paths import make_folder, read_file
 
 QUEUE = "queue"
 SENDING = "sending"
 MOST_BYTES = 1_000_000  # about 3,000 events; past it the oldest half goes, and is counted
+MOST_ALONE = 3_000  # events in files of their own; as above
+LARGEST = 4_000_000  # bytes; no queue of ours gets so large
 PATIENCE = 0.02  # seconds; the lock is held for microseconds, unless its holder was stopped
 
-_OPEN = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+_OPEN = os.O_RDWR | os.O_APPEND | os.O_CREAT
+_OPEN |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+_BUSY, _NO_LOCKS = -1, -2
 
 
 def append(folder: str, digest: str, event: bytes) -> None:
-    """Put one event in the queue. Raises OSError if it cannot be kept."""
-    line = as_line((digest, event))
+    """Put one event in the queue. Raises OSError if it cannot be kept, and has counted it then."""
+    try:
+        _append(folder, as_line((digest, event)))
+    except OSError:
+        add_lost(folder, 1)
+        raise
+
+
+def _append(folder: str, line: bytes) -> None:
     path = os.path.join(folder, QUEUE)
     fd = _open_linked(path, folder)
     if fd < 0:
@@ -31,7 +45,7 @@ def append(folder: str, digest: str, event: bytes) -> None:
             _forget_oldest(folder)
             os.close(fd)
             fd = -1
-            append(folder, digest, event)
+            _append(folder, line)
         elif os.write(fd, line) != len(line):  # the disk is full: leave no torn line
             os.ftruncate(fd, size)
             raise OSError("the queue could not be written")
@@ -49,13 +63,19 @@ def take(folder: str) -> bool:
     """Move what waits to `sending`, which must not exist; False if nothing waits."""
     path = os.path.join(folder, QUEUE)
     sending = os.path.join(folder, SENDING)
-    if os.path.exists(path):
+    if os.path.lexists(path):
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            discard(path)  # no file of ours
+            return take(folder)
         fd = _open_linked(path, folder, patience=5.0)
         if fd >= 0:
             try:
                 os.rename(path, sending)
             finally:
                 os.close(fd)
+            return True
+        if fd == _NO_LOCKS and os.stat(path).st_size:  # nobody adds to it without a lock
+            os.rename(path, sending)
             return True
     for name in _alone(folder):
         os.rename(os.path.join(folder, name), sending)
@@ -64,11 +84,17 @@ def take(folder: str) -> bool:
 
 
 def lines(path: str) -> "tuple[list[tuple[str, bytes]], int]":
-    """Return ((digest, event) for each whole line, how many lines were torn) of a file."""
+    """Return ((digest, event) for each whole line, how many lines were torn) of a file.
+
+    What is not a file of ours counts as one torn line.
+    """
     try:
+        found = os.lstat(path)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
+            return [], 1
         with open(path, "rb") as file:
             raw = file.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return [], 0
     whole: list[tuple[str, bytes]] = []
     torn = 0
@@ -91,77 +117,120 @@ def waiting(folder: str) -> "list[tuple[str, bytes]]":
 
 def lost(folder: str) -> int:
     """Return how many events were given up: too many, too old, or torn by a crash."""
-    try:
-        with open(os.path.join(folder, "lost"), encoding="ascii") as file:
-            return int(file.read())
-    except (OSError, ValueError):
-        return 0
+    raw = read_file(os.path.join(folder, "lost"), 20)
+    return int(raw) if raw and raw.isdigit() else 0
 
 
 def add_lost(folder: str, count: int) -> None:
-    """Count events that were given up."""
-    count += lost(folder)
-    with open(os.path.join(folder, "lost"), "w", encoding="ascii") as file:
-        file.write(str(count))
+    """Count events that were given up, if the machine lets us."""
+    try:
+        fd = open_own(os.path.join(folder, "lost"))
+    except OSError:
+        return  # nothing can be written here
+    try:
+        wait_lock(fd, PATIENCE)
+        # over the old number, not after emptying the file: a full disk has no room for a new one
+        os.write(fd, b"%020d" % (lost(folder) + count))
+        os.ftruncate(fd, 20)
+    except OSError:
+        pass  # as above
+    finally:
+        os.close(fd)
 
 
 def purge(folder: str) -> None:
     """Delete the folder and all that is in it."""
+    for _ in range(10):  # another process may be adding to it
+        try:
+            for name in os.listdir(folder):
+                discard(os.path.join(folder, name))
+            os.rmdir(folder)
+            os.rmdir(os.path.dirname(folder))
+        except OSError:
+            continue
+
+
+def open_own(path: str) -> int:
+    """Open a file of ours for reading and writing; what else has its name is deleted."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+    for _ in range(3):
+        try:
+            fd = os.open(path, flags, 0o600)
+        except OSError:
+            if not os.path.lexists(path) or stat.S_ISREG(os.lstat(path).st_mode):
+                raise
+        else:
+            if stat.S_ISREG(os.fstat(fd).st_mode):
+                return fd
+            os.close(fd)
+        discard(path)
+    raise OSError(f"{path} is in the way")
+
+
+def discard(path: str) -> None:
+    """Delete whatever has this name in our folder."""
     try:
-        names = os.listdir(folder)
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
     except OSError:
-        return
-    for name in names:
-        try:
-            os.unlink(os.path.join(folder, name))
-        except OSError:
-            pass
-    for path in (folder, os.path.dirname(folder)):
-        try:
-            os.rmdir(path)
-        except OSError:
-            return
+        import shutil
+
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _open_linked(path: str, folder: str, patience: float = PATIENCE) -> int:
-    """Open and lock the queue; -1 if it cannot be locked.
+    """Open and lock the queue; _BUSY or _NO_LOCKS, which are negative, if that cannot be done.
 
     Looks again after locking: a sender may have renamed the file in between, and what is written to
     it then would never be read (207 of 24,000 lines were lost that way before).
     """
-    while True:
+    for _ in range(100):
         try:
             fd = os.open(path, _OPEN, 0o600)
         except FileNotFoundError:
-            os.makedirs(folder, mode=0o700)
-            fd = os.open(path, _OPEN, 0o600)
-        if not try_lock(fd) and not wait_lock(fd, patience):
-            os.close(fd)
-            return -1
+            make_folder(folder)
+            add_lost(folder, 0)  # what a full disk costs can be counted where there is a number
+            continue
+        except OSError:
+            return _BUSY  # whatever has its name is not ours
+        taken = try_lock(fd) or wait_lock(fd, patience)
         mine = os.fstat(fd)
         try:
             linked = os.stat(path)
         except FileNotFoundError:
             os.close(fd)
             continue
+        if not taken or not stat.S_ISREG(mine.st_mode):
+            os.close(fd)
+            return _NO_LOCKS if taken is None else _BUSY
         if (mine.st_ino, mine.st_dev) == (linked.st_ino, linked.st_dev):
             return fd
         os.close(fd)
+    return _BUSY
 
 
 def _append_alone(folder: str, line: bytes) -> None:
     """Keep one event in a file of its own, where the queue cannot be locked."""
-    name = f"{QUEUE}.{os.getpid()}-{os.urandom(4).hex()}"
+    others = _alone(folder)
+    if len(others) >= MOST_ALONE:
+        for name in others[: MOST_ALONE // 2]:
+            discard(os.path.join(folder, name))
+        add_lost(folder, MOST_ALONE // 2)
+    name = f"{QUEUE}.{time.time_ns():020}-{os.getpid()}-{os.urandom(2).hex()}"
     temporary = os.path.join(folder, "." + name)
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    kept = False
     try:
-        whole = os.write(fd, line) == len(line)
+        if os.write(fd, line) == len(line):
+            os.rename(temporary, os.path.join(folder, name))
+            kept = True
     finally:
         os.close(fd)
-    if not whole:
-        os.unlink(temporary)
+        if not kept:
+            discard(temporary)
+    if not kept:
         raise OSError("the queue could not be written")
-    os.rename(temporary, os.path.join(folder, name))
 
 
 def _alone(folder: str) -> "list[str]":
@@ -175,9 +244,13 @@ def _forget_oldest(folder: str) -> None:
     """Replace a full queue by its newer half, while its lock is held; count what went."""
     path = os.path.join(folder, QUEUE)
     rows, torn = lines(path)
-    kept = rows[len(rows) // 2 :]
+    kept = rows[(len(rows) + 1) // 2 :]
     temporary = os.path.join(folder, ".queue.tmp")
-    with open(temporary, "wb") as file:
-        file.writelines(map(as_line, kept))
+    try:
+        with open(temporary, "wb") as file:
+            file.writelines(map(as_line, kept))
+        os.replace(temporary, path)
+    except OSError:  # a full disk
+        discard(temporary)
+        raise
     add_lost(folder, len(rows) - len(kept) + torn)
-    os.replace(temporary, path)

@@ -8,10 +8,11 @@ import os
 import sys
 import time
 
-from askfirst.client import dotfile, log, queue, spawn
+from askfirst.client import dotfile, log, paths, queue, spawn
 from askfirst.client.consent import decide
-from askfirst.client.lock import try_lock, wait_lock
+from askfirst.client.lock import try_mark, wait_lock
 from askfirst.contract.event import now_ms
+from askfirst.contract.hashing import hash_text
 from askfirst.contract.jsontext import dumps, loads
 from askfirst.contract.model import Contract
 
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from askfirst.client.consent import Decision
+
     Post = Callable[[str, bytes], "Answer"]
 
 MOST_SECONDS = 60  # wall clock, of one sender
 MOST_EVENTS = 200  # of one batch, about 80 KB
 OLDEST_MS = 30 * 86_400_000  # the collector knows duplicates for twice as long
 SOON_S, LATEST_S = 60, 86_400  # the first and the longest pause after failures
+WITHDRAWN = ("never-asked", "refused", "refused-earlier", "revoked")  # then what waits is deleted
 NEVER = (400, 404, 413, 415, 422)  # "this batch will never be accepted"
 
 
@@ -66,37 +70,62 @@ class Sender:
         self.post: Post = post
         self.say = say or _silent
         self.collector = spawn.collector_url(self.contract, env)
+        self.installation = ""
+        self._mark = ""
 
     def run(self, patience: float = 0) -> bool:
-        """Deliver everything; False if something still waits. `patience` is seconds for the
-        lock.
+        """Deliver everything; False if something still waits.
+
+        `patience` is how long to wait for another delivery, in seconds.
         """
-        erasing = dotfile.read(self.dotfile).erasing
-        if erasing:
-            os.makedirs(self.folder, mode=0o700, exist_ok=True)  # to lock and to back off in
-        elif not os.path.isdir(self.folder):
+        answers = dotfile.read(self.dotfile)
+        self.installation = answers.installation
+        if answers.erasing:
+            paths.make_folder(self.folder)  # to lock and to back off in
+            return self._alone(self._erase, patience)
+        if not os.path.isdir(self.folder):
             return True  # nothing was ever queued
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
-        fd = os.open(os.path.join(self.folder, "sender.lock"), flags, 0o600)
         try:
-            if not (wait_lock(fd, patience) if patience else try_lock(fd)):
+            done = self._alone(self._deliver, patience)
+            if done and queue.waiting(self.folder):
+                # queued since, by a process whose own sender found this one running
+                done = self._alone(self._deliver, patience)
+            return done
+        finally:
+            self._tidy()
+
+    def _alone(self, work: "Callable[[], bool]", patience: float) -> bool:
+        """Do it if no other sender runs."""
+        fd = queue.open_own(os.path.join(self.folder, "sender.lock"))
+        try:
+            taken = wait_lock(fd, patience)
+            if taken is None:
+                mark = os.path.join(self.folder, "sender.mark")
+                taken = try_mark(mark, 2 * MOST_SECONDS)
+                self._mark = mark if taken else ""
+            if not taken:
                 self.say("another delivery is running; try again in a minute")
                 return False
-            return self._erase() if erasing else self._deliver()
+            return work()
         finally:
+            if self._mark:
+                queue.discard(self._mark)
             os.close(fd)
 
     def allowed(self) -> bool:
-        """Read consent again."""
-        answers = dotfile.read(self.dotfile)
+        """Read consent again: still a Yes, of the same installation."""
+        same = dotfile.read(self.dotfile).installation == self.installation
+        return same and self._decide(self.env).send
+
+    def _decide(self, env: "Mapping[str, str]") -> "Decision":
         return decide(
-            answers,
+            dotfile.read(self.dotfile),
             tool=self.contract.name,
             version=self.version,
             collects_more=self._collects_more,
-            env=self.env,
+            env=env,
             terminal=False,
-        ).send
+        )
 
     def _collects_more(self, answer: "dict[str, object]") -> "list[str]":
         if answer.get("contract") == self.contract.digest:
@@ -106,9 +135,8 @@ class Sender:
 
     def _deliver(self) -> bool:
         sending = os.path.join(self.folder, queue.SENDING)
-        while os.path.exists(sending) or queue.take(self.folder):
-            rows, torn = queue.lines(sending)
-            rows = self._young(rows, torn)
+        while os.path.lexists(sending) or queue.take(self.folder):
+            rows, gone = self._worth_sending(*queue.lines(sending))
             while rows:
                 digest = rows[0][0]
                 batch = [event for own, event in rows[:MOST_EVENTS] if own == digest]
@@ -116,10 +144,12 @@ class Sender:
                 if not self._send(digest, batch):
                     return False
                 rows = rest + rows[MOST_EVENTS:]
-                _replace(sending, rows)
+                if rows and _replace(sending, rows):
+                    gone = self._count(gone)
             if not self.allowed():
                 return self._stop()
-            os.unlink(sending)
+            queue.discard(sending)
+            self._count(gone)
         self._plan(0)
         return True
 
@@ -127,6 +157,8 @@ class Sender:
         """Send one batch; True if it may be forgotten."""
         if not self.allowed():
             return self._stop()
+        if self._mark:
+            os.utime(self._mark)
         head = f'{{"tool":{dumps(self.contract.name)},"contract":{dumps(digest)},"events":['
         body = head.encode("ascii") + b",".join(batch) + b"]}"
         answer = self.post(self.collector + "/v1/events", body)
@@ -136,15 +168,22 @@ class Sender:
             self._back_off(answer)
             return False
         self.say(f"{self.collector} answered {answer.status}: {dumps(answer.body)}")
-        log.append(self.folder, now_ms(), str(answer.status), batch)
+        try:
+            log.append(self.folder, now_ms(), str(answer.status), batch)
+        except OSError as error:  # a full disk; what was sent must still be forgotten
+            self.say(f"the log of what was sent could not be written: {error}")
         return True
 
     def _stop(self) -> bool:
         """Consent is gone: leave nothing behind."""
         self.say("nothing is sent: there is no consent")
-        if dotfile.read(self.dotfile).erasing == "":
-            queue.purge(self.folder)
+        self._tidy()
         return False
+
+    def _tidy(self) -> None:
+        """Delete what waits after a No, last of all: then nothing of this sender can follow."""
+        if self._decide({}).reason in WITHDRAWN:
+            queue.purge(self.folder)
 
     def _erase(self) -> bool:
         installation = dotfile.read(self.dotfile).erasing
@@ -158,15 +197,21 @@ class Sender:
         queue.purge(self.folder)
         return True
 
-    def _young(self, rows: "list[tuple[str, bytes]]", torn: int) -> "list[tuple[str, bytes]]":
-        """Leave out events past their age, and count them and the torn lines as lost."""
+    def _worth_sending(
+        self, rows: "list[tuple[str, bytes]]", torn: int
+    ) -> "tuple[list[tuple[str, bytes]], int]":
+        """Return (the rest, how many are given up) without what is torn, too old or revoked."""
+        own = hash_text(self.installation, self.installation).encode("ascii")
         horizon = now_ms() - OLDEST_MS
+        rows = [row for row in rows if own in row[1]]  # `off` takes back what was recorded before
         young = [row for row in rows if _timestamp(row[1]) >= horizon]
-        gone = len(rows) - len(young) + torn
+        return young, len(rows) - len(young) + torn
+
+    def _count(self, gone: int) -> int:
+        """Count what was given up, once it is forgotten; return what is still to be counted."""
         if gone:
             queue.add_lost(self.folder, gone)
-            _replace(os.path.join(self.folder, queue.SENDING), young)
-        return young
+        return 0
 
     def _back_off(self, answer: Answer) -> None:
         why = f"answered {answer.status}" if answer.status else f"did not answer: {answer.why}"
@@ -203,6 +248,8 @@ def _detach() -> None:
         return
     import signal
 
+    if not getattr(sys, "frozen", False) and os.fork():
+        os._exit(0)  # a program that waits for all its children must not wait for us
     os.closerange(3, 1024)  # whatever the host's own parent left open: a pipe would make it wait
     os.chdir("/")
     try:
@@ -215,20 +262,29 @@ def _detach() -> None:
     signal.alarm(MOST_SECONDS)
 
 
-def _replace(path: str, rows: "list[tuple[str, bytes]]") -> None:
+def _replace(path: str, rows: "list[tuple[str, bytes]]") -> bool:
+    """Keep only `rows` in a file; False if there is no room to write them.
+
+    Should the sender die then, it sends again what it has sent, and the collector knows it by id.
+    """
     temporary = path + ".tmp"
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.writelines(map(queue.as_line, rows))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.writelines(map(queue.as_line, rows))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        queue.discard(temporary)
+        return False
+    return True
 
 
 def _timestamp(event: bytes) -> int:
     try:
         wire: Any = loads(event.decode("ascii"))
         return int(wire["timestamp"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return 0
 
 

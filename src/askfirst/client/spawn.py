@@ -4,6 +4,8 @@ import os
 import sys
 
 from askfirst.client.lock import try_lock
+from askfirst.client.paths import ROOT, make_folder, read_file
+from askfirst.client.queue import open_own
 from askfirst.contract.event import now_ms
 from askfirst.contract.jsontext import dumps
 from askfirst.contract.loading import is_loopback
@@ -17,12 +19,15 @@ if TYPE_CHECKING:
     from askfirst.contract.model import Contract
 
 SCHEDULE = "schedule"
+SENDER = "ASKFIRST_SENDER"  # the variable that holds a sender's work
 LONGEST_PAUSE_MS = 7 * 86_400_000  # a later date was written by a clock that was wrong
 _START = "import sys; sys.path.append(sys.argv[1]); from askfirst.client.sender import main; main()"
 
 
 def deliver_if_due(telemetry: "Telemetry", places: "Places") -> None:
     """Start a sender unless one was started less than `deliver_every` ago or has to back off."""
+    if SENDER in os.environ:
+        return  # a program that was started as a sender and did not become one starts no other
     if claim(places.folder, now_ms(), int(telemetry.deliver_every * 1000)):
         start(job(telemetry, places), dict(telemetry.env))
 
@@ -51,38 +56,44 @@ def job(telemetry: "Telemetry", places: "Places") -> "dict[str, object]":
 
 def read_schedule(folder: str) -> "tuple[int, int]":
     """Return (not before, in ms UTC; how many deliveries failed in a row)."""
-    try:
-        with open(os.path.join(folder, SCHEDULE), encoding="ascii") as file:
-            next_at, failures = file.read().split()
-        return int(next_at), int(failures)
-    except (OSError, ValueError):
-        return 0, 0
+    return _understand(read_file(os.path.join(folder, SCHEDULE), 64) or b"")
 
 
 def write_schedule(folder: str, next_at: int, failures: int) -> None:
     """Set when the next delivery may start (ms UTC)."""
-    path = os.path.join(folder, SCHEDULE)
-    with open(path, "w", encoding="ascii") as file:
-        file.write(f"{next_at} {failures}\n")
+    fd = open_own(os.path.join(folder, SCHEDULE))
+    try:
+        _write(fd, next_at, failures)
+    finally:
+        os.close(fd)
+
+
+def _understand(raw: bytes) -> "tuple[int, int]":
+    words = raw.split()
+    if len(words) == 2 and words[0].isdigit() and words[1].isdigit():
+        return int(words[0]), int(words[1])
+    return 0, 0
+
+
+def _write(fd: int, next_at: int, failures: int) -> None:
+    """Write over what is there: on a full disk an emptied file would stay empty, which is "now"."""
+    text = f"{next_at:020} {failures:06}\n".encode("ascii")
+    os.lseek(fd, 0, os.SEEK_SET)
+    os.write(fd, text)
+    os.ftruncate(fd, len(text))
 
 
 def claim(folder: str, now: int, every: int) -> bool:
     """Tell whether a delivery is due, and if so keep other processes from starting one too."""
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    fd = os.open(os.path.join(folder, SCHEDULE), flags, 0o600)
+    make_folder(folder)
+    fd = open_own(os.path.join(folder, SCHEDULE))
     try:
-        if not try_lock(fd):
-            return False
-        next_at, failures = 0, 0
-        words = os.read(fd, 64).split()
-        if len(words) == 2 and words[0].isdigit() and words[1].isdigit():
-            next_at, failures = int(words[0]), int(words[1])
+        if try_lock(fd) is False:
+            return False  # without locks, a few senders may start at once; all but one then end
+        next_at, failures = _understand(os.read(fd, 64))
         if now < next_at <= now + LONGEST_PAUSE_MS:
             return False
-        os.lseek(fd, 0, os.SEEK_SET)
-        os.ftruncate(fd, 0)
-        os.write(fd, f"{now + every} {failures}\n".encode("ascii"))
+        _write(fd, now + every, failures)
         return True
     finally:
         os.close(fd)
@@ -92,11 +103,12 @@ def start(work: "dict[str, object]", env: "dict[str, str]") -> None:
     """Start a sender in a session of its own that holds nothing of this process."""
     if not sys.executable:
         return  # embedded: what is queued waits for `telemetry send`
-    env["ASKFIRST_SENDER"] = dumps(work)
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    argv = [sys.executable, "-I", "-S", "-c", _START, root]
+    env[SENDER] = dumps(work)
+    argv = [sys.executable, "-I", "-S", "-c", _START, ROOT]
     if getattr(sys, "frozen", False):
         argv = [sys.executable]
+        # PyInstaller's one file would otherwise run from our folder, which is deleted when we end
+        env["PYINSTALLER_RESET_ENVIRONMENT"] = "1"
     if sys.platform == "win32":
         _start_on_windows(argv, env)
         return
@@ -105,11 +117,26 @@ def start(work: "dict[str, object]", env: "dict[str, str]") -> None:
         (os.POSIX_SPAWN_OPEN, 0, nothing, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 1, nothing, os.O_WRONLY, 0),
         (os.POSIX_SPAWN_OPEN, 2, nothing, os.O_WRONLY, 0),
+        *[(os.POSIX_SPAWN_CLOSE, fd) for fd in _inherited()],
     ]
     try:
         os.posix_spawn(sys.executable, argv, env, file_actions=actions, setsid=True)
     except NotImplementedError:  # macOS; the sender then leaves the session itself
         os.posix_spawn(sys.executable, argv, env, file_actions=actions)
+
+
+def _inherited() -> "list[int]":
+    """Return what would be left open in a frozen sender; else the sender itself closes all."""
+    if not getattr(sys, "frozen", False):
+        return []
+    found = []
+    for name in os.listdir("/dev/fd"):
+        try:
+            if int(name) > 2 and os.get_inheritable(int(name)):
+                found.append(int(name))
+        except OSError:
+            continue  # what listed the folder is closed again
+    return found
 
 
 def _start_on_windows(argv: "list[str]", env: "dict[str, str]") -> None:

@@ -1,31 +1,46 @@
-"""Telemetry: the one object an author meets."""
+"""Telemetry: the one object an author meets.
+
+It imports next to nothing: a program pays for this module at every start, whatever was answered.
+"""
 
 import os
 import sys
 
-from askfirst.client import dotfile, paths
-from askfirst.client.consent import Decision, decide
-from askfirst.client.guard import guarded
+from askfirst.client import paths
 from askfirst.client.source import Source
-from askfirst.contract.event import (
-    Event,
-    MalformedError,
-    UndeclaredError,
-    form,
-    new_id,
-    new_installation,
-    now_ms,
-    treat,
-)
-from askfirst.contract.version import is_released, without_build
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import ParamSpec, TypeVar
 
     from askfirst.contract.model import Contract
 
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
 DELIVER_EVERY = 3600  # seconds
+MOST_BYTES = 65_536  # of a dotfile that is looked at before it is parsed; a few hundred are usual
+
+
+def guarded(method: "Callable[P, R]") -> "Callable[P, R | None]":
+    """Wrap a method of an object that has `strict`: when that is false, failures return None.
+
+    KeyboardInterrupt and SystemExit pass: they are the host program's, not ours.
+    """
+
+    def safely(*args: "P.args", **kwargs: "P.kwargs") -> "R | None":
+        try:
+            return method(*args, **kwargs)
+        except Exception:
+            if getattr(args[0], "strict", False):
+                raise
+            return None
+
+    safely.__name__ = method.__name__
+    safely.__qualname__ = method.__qualname__
+    safely.__doc__ = method.__doc__
+    return safely
 
 
 class Telemetry:
@@ -45,7 +60,7 @@ class Telemetry:
         env: "Mapping[str, str] | None" = None,
     ) -> None:
         self.source = source
-        self.version = without_build(version)
+        self.version = version.partition("+")[0]  # build metadata may carry a machine's name
         self.deliver_every = deliver_every
         self.strict = strict
         self.verbose = False
@@ -71,7 +86,7 @@ class Telemetry:
         path = os.fspath(contract)
         caller = sys._getframe(1).f_globals  # noqa: SLF001 - what inspect uses, without its cost
         if not os.path.isabs(path):
-            path = os.path.join(os.path.dirname(os.path.abspath(caller.get("__file__", "x"))), path)
+            path = os.path.join(os.path.dirname(paths.absolute(caller.get("__file__", "x"))), path)
         if getattr(sys, "frozen", False) and "ASKFIRST_SENDER" in os.environ:
             # a frozen program has no interpreter to start: it delivers through its own executable
             from askfirst.client.sender import main
@@ -85,28 +100,16 @@ class Telemetry:
     @guarded
     def ask(self) -> None:
         """Ask for consent if it may and should be asked now; remember the answer."""
-        places = self.places()
-        if places is None or not _is_terminal():
-            return
-        decision = self.decide(terminal=True)
-        if decision.reason == "erasing":
-            self._deliver_if_due(places)
-        if not decision.ask or not dotfile.is_writable(places.dotfile):
-            return
-        from askfirst.client import commands, prompt
+        if _is_terminal():
+            from askfirst.client import recording
 
-        if prompt.ask(self.contract(), self.env):
-            dotfile.agree(places.dotfile, self.version, self.contract(), commands.today())
-        else:
-            commands.refuse(places, self.version)
+            recording.ask(self)
 
     @guarded
     def set(self, values: "Mapping[str, object]") -> None:
         """Give fields of the command that runs, any time before it ends."""
         if self.strict:
-            for name in values:
-                if name not in self.contract().fields:
-                    raise UndeclaredError(f"the contract declares no field {name!r}")
+            self._check(values)
         self._values.update(values)
 
     @guarded
@@ -116,33 +119,23 @@ class Telemetry:
         Does nothing unless there is a Yes that covers the contract. Appends to a local queue;
         starts a detached sender if a delivery is due; never waits for either.
         """
+        if self.strict:
+            self._check(values or {}, command)
+        self.record_if_declared(command, values)
+
+    @guarded
+    def record_if_declared(
+        self, command: str, values: "Mapping[str, object] | None" = None
+    ) -> None:
+        """Record that `command` ran; one that the contract does not list is no mistake here.
+
+        For integrations: they see every command of a program, of which a contract lists a few.
+        """
         given, self._values = {**self._values, **(values or {})}, {}
-        decision = self.decide(terminal=False)
-        places = self.places()
-        if not decision.send:
-            if decision.log or self.verbose:
-                self._say_unsent(decision, command, given)
-            if decision.reason == "erasing" and places is not None:
-                self._deliver_if_due(places)
-            return
-        if places is None or command not in self.contract().commands:
-            return
-        if not is_released(self.version):
-            if self.verbose:
-                _say(f"telemetry: nothing is recorded: {self.version} is not a released version.")
-            return
-        event = self.form(command, given, dotfile.read(places.dotfile).installation)
-        line = event.encode()
-        from askfirst.client import queue
+        if self.verbose or self.strict or not self._is_plain_no():
+            from askfirst.client import recording
 
-        queue.append(places.folder, self.contract().digest, line)
-        self.source.keep(places.folder)
-        if self.verbose:
-            from askfirst.client.spawn import collector_url
-
-            collector = collector_url(self.contract(), self.env)
-            _say(f"telemetry: queued for {collector}:\n{line.decode('ascii')}")
-        self._deliver_if_due(places)
+            recording.record(self, command, given)
 
     def run_command(self, argv: "Sequence[str]") -> int:
         """Run `<tool> telemetry …`; `argv` begins behind `telemetry`. Returns an exit code."""
@@ -160,74 +153,29 @@ class Telemetry:
         name, state = self.source.name_and_state()
         return paths.find(name, state, self.env)
 
-    def decide(self, *, terminal: bool) -> Decision:
-        """Decide afresh whether events may be sent and whether to ask."""
+    def at_exit(self, end: "Callable[[], None]") -> None:
+        """Have `end` called where the process ends; under askfirst.testing, where a test does."""
+        import atexit
+
+        atexit.register(end)
+
+    def _check(self, values: "Mapping[str, object]", command: "str | None" = None) -> None:
+        from askfirst.client import mistakes
+
+        mistakes.check(self.contract(), values, command)
+
+    def _is_plain_no(self) -> bool:
+        """Tell, at the least cost, that `consent.decide` could only say No.
+
+        Where no `true` stands in the dotfile there is no Yes in it. Most users never said Yes, and
+        they must not pay for those who did. False means: decide.
+        """
         places = self.places()
-        return decide(
-            None if places is None else dotfile.read(places.dotfile),
-            tool=self.source.name_and_state()[0],
-            version=self.version,
-            collects_more=self._collects_more,
-            env=self.env,
-            terminal=terminal,
-        )
-
-    def form(self, command: str, values: "Mapping[str, object]", installation: str) -> Event:
-        """Form the event of a command. Raises as `contract.event.form` does, if strict."""
-        contract = self.contract()
-        given = dict(values)
-        if not self.strict:
-            # a field that its author got wrong costs that field, not the event
-            given = {name: value for name, value in given.items() if _fits(contract, name, value)}
-        timestamp = now_ms()
-        return form(
-            contract,
-            command=command,
-            version=self.version,
-            installation=installation,
-            values=given,
-            id=new_id(timestamp),
-            timestamp=timestamp,
-        )
-
-    def _collects_more(self, answer: "dict[str, object]") -> "list[str]":
-        contract = self.contract()
-        if answer.get("contract") == contract.digest:
-            return []
-        agreed = answer.get("agreed")
-        return contract.collects_more_than(agreed if isinstance(agreed, dict) else None)
-
-    def _deliver_if_due(self, places: "paths.Places") -> None:
-        from askfirst.client import spawn
-
-        spawn.deliver_if_due(self, places)
-
-    def _say_unsent(self, decision: Decision, command: str, values: "Mapping[str, object]") -> None:
-        if command not in self.contract().commands:
-            return
-        if decision.log and is_released(self.version):
-            # made up for this one line: without a Yes there is no UUID on the machine
-            event = self.form(command, values, new_installation())
-            _say(event.encode().decode("ascii"))
-        elif self.verbose:
-            _say(f"telemetry: nothing is recorded: {decision.explain()}.")
-
-
-def _fits(contract: "Contract", name: str, value: object) -> bool:
-    field = contract.fields.get(name)
-    if field is None or value is None:
-        return False
-    try:
-        treat(field, value, "")
-    except MalformedError:
-        return False
-    return True
-
-
-def _say(text: str) -> None:
-    """Write to stderr, if there is one."""
-    if sys.stderr is not None:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201 - asked for with --verbose or =log
+        name = self.source.name_and_state()[0]
+        if self.env.get(name.upper().replace("-", "_") + "_TELEMETRY"):
+            return False  # it may ask for the event to be printed
+        raw = b"" if places is None else paths.read_file(places.dotfile, MOST_BYTES)
+        return raw is not None and b"true" not in raw and b'"erasing"' not in raw
 
 
 def _is_terminal() -> bool:

@@ -69,35 +69,6 @@ def parse(text: str, source: str = "telemetry.toml") -> Contract:
     return contract
 
 
-def peek(text: str) -> "tuple[str, str] | None":
-    """Return (name, state) of a plainly written contract without parsing all of it, or None.
-
-    What a client needs to find the dotfile, at a hundredth of the cost of reading TOML. None means
-    "not plainly written": then `parse`.
-    """
-    name, state = "", "home"
-    inside = False
-    for line in text.splitlines():
-        row = line.strip()
-        if row.startswith("["):
-            if inside:
-                break
-            inside = row.partition("#")[0].rstrip() == "[tool]"
-        elif inside and row.startswith(("name", "state")):
-            key, _, rest = row.partition("=")
-            value = rest.strip()
-            quote, end = value[:1], value.find('"', 1)
-            if quote != '"' or end < 0 or "\\" in value[:end] or value[:3] == '"""':
-                return None
-            if value[end + 1 :].lstrip()[:1] not in ("", "#"):
-                return None
-            if key.strip() == "name":
-                name = value[1:end]
-            elif key.strip() == "state":
-                state = value[1:end]
-    return (name, state) if is_tool_name(name) and state in STATES else None
-
-
 def is_tool_name(name: object) -> bool:
     """Tell whether `name` is 1 to 40 of a-z, 0-9 and -, the first a letter."""
     return (

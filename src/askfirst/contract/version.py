@@ -46,11 +46,6 @@ def is_released(text: object) -> bool:
     return parsed is not None and parsed[1]
 
 
-def without_build(text: str) -> str:
-    """Return `text` without its build metadata (`1.4.0+local.7` -> `1.4.0`)."""
-    return text.partition("+")[0]
-
-
 def _parse(text: str) -> "tuple[tuple[object, ...], bool] | None":
     """Return (key, looks released), or None."""
     if not text.isascii() or len(text) > 200:

@@ -1,1 +1,1 @@
-"""One line per framework: click, argparse."""
+"""One line per framework: click, typer, argparse, cyclopts."""

@@ -10,12 +10,11 @@ counts as failed after an unhandled exception or `sys.exit` with anything but 0.
 """
 
 import argparse
-import atexit
 import os
 import sys
 
-from askfirst.client.commands import COMMANDS, is_command
 from askfirst.client.telemetry import Telemetry
+from askfirst.client.vocabulary import COMMANDS, is_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -190,19 +189,23 @@ class _Ending:
         if self._pid:
             return
         self._pid = os.getpid()
+        self.failed = False
         self._crash = getattr(sys, "last_value", None)
         self._exit = sys.exit
         sys.exit = self._exits
-        atexit.register(self._record)
+        self.telemetry.at_exit(self._record)
 
     def _exits(self, status: "Any" = None, /) -> "Any":
         self.failed = status not in (None, 0)
         self._exit(status)
 
     def _record(self) -> None:
+        if sys.exit == self._exits:  # a test's process goes on after its command has ended
+            sys.exit = self._exit
         crashed = getattr(sys, "last_value", None) is not self._crash  # an unhandled exception
-        if not self.failed and not crashed and os.getpid() == self._pid:  # not in a fork's child
-            self.telemetry.record(self.command)
+        pid, self._pid = self._pid, 0
+        if not self.failed and not crashed and os.getpid() == pid:  # not in a fork's child
+            self.telemetry.record_if_declared(self.command)
 
 
 def _only(telemetry: Telemetry) -> str:

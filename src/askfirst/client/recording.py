@@ -1,0 +1,140 @@
+"""What `Telemetry` does once there may be something to do: decide, ask, form, queue.
+
+Apart from `Telemetry` because most runs never get here: see `Telemetry.record`.
+"""
+
+import sys
+
+from askfirst.client import dotfile, queue, spawn
+from askfirst.client.consent import decide as decide_purely
+from askfirst.contract import event as events
+from askfirst.contract.version import is_released
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from askfirst.client.consent import Decision
+    from askfirst.client.telemetry import Telemetry
+    from askfirst.contract.model import Contract
+
+
+def decide(telemetry: "Telemetry", *, terminal: bool) -> "Decision":
+    """Decide afresh whether events may be sent and whether to ask."""
+    places = telemetry.places()
+
+    def collects_more(answer: "dict[str, object]") -> "list[str]":
+        return beyond(telemetry.contract(), answer)
+
+    return decide_purely(
+        None if places is None else dotfile.read(places.dotfile),
+        tool=telemetry.source.name_and_state()[0],
+        version=telemetry.version,
+        collects_more=collects_more,
+        env=telemetry.env,
+        terminal=terminal,
+    )
+
+
+def beyond(contract: "Contract", answer: "dict[str, object]") -> "list[str]":
+    """Say in words what a contract collects beyond an answer in a dotfile."""
+    if answer.get("contract") == contract.digest:
+        return []
+    agreed = answer.get("agreed")
+    return contract.collects_more_than(agreed if isinstance(agreed, dict) else None)
+
+
+def ask(telemetry: "Telemetry") -> None:
+    """Ask somebody at a terminal, if it should be asked now; remember the answer."""
+    places = telemetry.places()
+    if places is None:
+        return
+    decision = decide(telemetry, terminal=True)
+    if decision.reason == "erasing":
+        spawn.deliver_if_due(telemetry, places)
+    if not decision.ask or not dotfile.is_writable(places.dotfile):
+        return
+    from askfirst.client import commands, prompt
+
+    contract = telemetry.contract()
+    if prompt.ask(contract, telemetry.env):
+        dotfile.agree(places.dotfile, telemetry.version, contract, commands.today())
+    else:
+        commands.refuse(places, telemetry.version)
+
+
+def record(telemetry: "Telemetry", command: str, values: "Mapping[str, object]") -> None:
+    """Queue the event of a command if there is a Yes; start a delivery if one is due."""
+    decision = decide(telemetry, terminal=False)
+    places = telemetry.places()
+    if not decision.send:
+        _say_unsent(telemetry, decision, command, values)
+        if decision.reason == "erasing" and places is not None:
+            spawn.deliver_if_due(telemetry, places)
+        return
+    contract = telemetry.contract()
+    if places is None or command not in contract.commands:
+        return
+    if not is_released(telemetry.version):
+        if telemetry.verbose:
+            _say(f"telemetry: nothing is recorded: {telemetry.version} is not a released version.")
+        return
+    line = form(telemetry, command, values, dotfile.read(places.dotfile).installation).encode()
+    queue.append(places.folder, contract.digest, line)
+    telemetry.source.keep(places.folder)
+    if telemetry.verbose:
+        collector = spawn.collector_url(contract, telemetry.env)
+        _say(f"telemetry: queued for {collector}:\n{line.decode('ascii')}")
+    spawn.deliver_if_due(telemetry, places)
+
+
+def form(
+    telemetry: "Telemetry", command: str, values: "Mapping[str, object]", installation: str
+) -> events.Event:
+    """Form the event of a command. Raises as `contract.event.form` does, if strict."""
+    contract = telemetry.contract()
+    given = dict(values)
+    if not telemetry.strict:
+        # a field that its author got wrong costs that field, not the event
+        given = {name: value for name, value in given.items() if _fits(contract, name, value)}
+    timestamp = events.now_ms()
+    return events.form(
+        contract,
+        command=command,
+        version=telemetry.version,
+        installation=installation,
+        values=given,
+        id=events.new_id(timestamp),
+        timestamp=timestamp,
+    )
+
+
+def _fits(contract: "Contract", name: str, value: object) -> bool:
+    field = contract.fields.get(name)
+    if field is None or value is None:
+        return False
+    try:
+        events.treat(field, value, "")
+    except events.MalformedError:
+        return False
+    return True
+
+
+def _say_unsent(
+    telemetry: "Telemetry", decision: "Decision", command: str, values: "Mapping[str, object]"
+) -> None:
+    """Say, if that was asked for, what is not sent."""
+    if not (decision.log or telemetry.verbose) or command not in telemetry.contract().commands:
+        return
+    if decision.log and is_released(telemetry.version):
+        # made up for this one line: without a Yes there is no UUID on the machine
+        installation = events.new_installation()
+        _say(form(telemetry, command, values, installation).encode().decode("ascii"))
+    elif telemetry.verbose:
+        _say(f"telemetry: nothing is recorded: {decision.explain()}.")
+
+
+def _say(text: str) -> None:
+    """Write to stderr, if there is one."""
+    if sys.stderr is not None:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - asked for with --verbose or =log

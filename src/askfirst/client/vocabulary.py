@@ -1,0 +1,23 @@
+"""The words behind `<tool> telemetry`, apart from what they do: a program's every start needs them
+for its help.
+"""
+
+# name -> what it does, for help texts; the first is what runs when none is named
+COMMANDS = {
+    "status": "Show whether usage data is shared, and why.",
+    "on": "Agree to share usage data.",
+    "off": "Stop sharing; delete the identifier and whatever is unsent.",
+    "show": "Print what waits to be sent, and what the next event would be.",
+    "log": "Print what was sent, and when.",
+    "send": "Deliver what waits now, and wait for it.",
+    "erase": "Have everything that was collected from here deleted.",
+}
+ALIASES = {"--enable": "on", "--disable": "off"}  # the wolkenkit CLI's spelling
+
+
+def is_command(words: "list[str]") -> bool:
+    """Tell whether the words behind `telemetry` can only be meant for `Telemetry.run_command`.
+
+    For programs without sub-commands, of which "telemetry" alone may be an argument.
+    """
+    return [word in COMMANDS or word in ALIASES for word in words if word != "--verbose"] == [True]

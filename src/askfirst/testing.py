@@ -1,0 +1,350 @@
+"""For the tests of an instrumented program: a pytest plugin, loaded wherever askfirst is installed.
+
+From the moment it is loaded this process, and every child that inherits its environment, sends
+nothing, asks nothing, and neither reads nor writes the answers of whoever runs the tests. The
+fixture `askfirst_recorded` lets a test see what its commands record.
+
+What is replaced is listed in `_Suite.close`, and stays replaced until the process ends: an exit
+handler of the program under test must find the door closed too.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args, overload
+from weakref import WeakSet
+
+import pytest
+
+from askfirst.client import dotfile, paths, queue, recording, sender, spawn
+from askfirst.client.consent import CI_VARIABLES
+from askfirst.client.telemetry import Telemetry
+from askfirst.contract.event import flatten, now_ms
+from askfirst.contract.jsontext import loads
+from askfirst.contract.version import is_released
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+__all__ = ["Recorded", "RecordedEvent", "askfirst_recorded"]
+
+Consent = Literal["given", "refused", "undecided"]
+
+NOBODY = {"ASKFIRST_TELEMETRY": "0"}  # what telemetry sees outside the fixture: not even a home
+NOWHERE = "http://127.0.0.1:0"  # nothing can listen on port 0
+TODAY = "2026-01-01"  # when the made-up answers were given; nothing depends on it
+
+
+@dataclass(frozen=True)
+class RecordedEvent:
+    """One command that was recorded.
+
+    `fields` are the values that would leave the machine, by their declared names; `given` are the
+    raw ones that the program gave, or None when another process recorded them. `line` is the JSON
+    text that would be sent, byte for byte.
+    """
+
+    command: str
+    version: str
+    fields: dict[str, object]
+    given: dict[str, object] | None
+    line: bytes
+
+
+class Recorded(Sequence[RecordedEvent]):
+    """What a test's commands recorded, oldest first; the fixture `askfirst_recorded`.
+
+    Strict while it is in use: an undeclared command or field, a wrong type and a contract that
+    cannot be used raise. A version under development counts as the release that it leads to.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._consent: Consent = "given"
+        self._tools: dict[str, tuple[Telemetry, paths.Places]] = {}
+        self._given: dict[str, dict[str, object]] = {}
+
+    @property
+    def consent(self) -> Consent:
+        """What the user has answered; may be set, for every tool, at any time in a test."""
+        return self._consent
+
+    @consent.setter
+    def consent(self, answer: Consent) -> None:
+        if answer not in get_args(Consent):
+            raise ValueError(f"{answer!r} is no answer; use one of {', '.join(get_args(Consent))}")
+        self._consent = answer
+        for telemetry, places in self._tools.values():
+            self._answer(telemetry, places)
+
+    @property
+    def commands(self) -> list[str]:
+        """The commands alone, oldest first."""
+        return [event.command for event in self]
+
+    @overload
+    def __getitem__(self, at: int) -> RecordedEvent: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[RecordedEvent]: ...
+    def __getitem__(self, at: int | slice) -> RecordedEvent | list[RecordedEvent]:
+        return self._events()[at]
+
+    def __len__(self) -> int:
+        return len(self._events())
+
+    def __repr__(self) -> str:
+        return f"Recorded({self._events()!r})"
+
+    def run(self, main: Callable[..., Any], *args: object) -> int:
+        """Run a whole program as `sys.exit(main(*args))` would, and return its exit code.
+
+        For programs whose end counts, as with argparse: what is recorded is recorded when it is
+        over. An exception that is not SystemExit passes, and counts as a failure of the command.
+        """
+        with _suite().process():
+            try:
+                sys.exit(main(*args))
+            except SystemExit as end:
+                if end.code is None or isinstance(end.code, int):
+                    return end.code or 0
+                print(end.code, file=sys.stderr)  # noqa: T201 - as the interpreter does
+                return 1
+            except BaseException as error:
+                sys.last_value = error  # where the interpreter keeps what nobody caught
+                raise
+
+    def env(self, telemetry: Telemetry) -> dict[str, str]:
+        """Return an environment in which a child process records into this test's folder.
+
+        It is this process's own, with another home, strict, and without what turns telemetry off
+        (CI and the like). The user has answered for `telemetry`'s tool there as `consent` says.
+        Raises ValueError for a version of which a child could record nothing.
+        """
+        version = telemetry.__dict__["version"]  # the program's own, not the one shown to it here
+        if not is_released(version):
+            raise ValueError(
+                f"{version!r} is not a released version, so a child of it records nothing; run a "
+                "child of a released version, and pass a Telemetry that was made with that version"
+            )
+        places = telemetry.places()
+        assert places is not None
+        Path(places.folder).mkdir(parents=True, exist_ok=True)
+        tomorrow = now_ms() + 86_400_000
+        spawn.write_schedule(places.folder, tomorrow, 0)  # so that no child starts a sender
+        own = telemetry.contract().name.upper().replace("-", "_") + "_TELEMETRY"
+        hidden = {*CI_VARIABLES, "DO_NOT_TRACK", "ASKFIRST_TELEMETRY", own}
+        hidden |= {"XDG_CONFIG_HOME", "XDG_STATE_HOME"}
+        kept = {name: value for name, value in os.environ.items() if name not in hidden}
+        return {**kept, **self.surroundings(), "ASKFIRST_STRICT": "1"}
+
+    def surroundings(self) -> dict[str, str]:
+        """Return the part of the environment that telemetry looks at."""
+        home = self.home
+        return {
+            "HOME": str(home),
+            "USERPROFILE": str(home),
+            "APPDATA": str(home / "AppData" / "Roaming"),
+            "LOCALAPPDATA": str(home / "AppData" / "Local"),
+            "ASKFIRST_COLLECTOR": NOWHERE,
+        }
+
+    def meet(self, telemetry: Telemetry, places: paths.Places) -> None:
+        """Answer for a tool when it is first seen."""
+        if places.dotfile not in self._tools:
+            # its contract first, so that one that cannot be used raises at every use of it
+            telemetry.source.contract()
+            self._tools[places.dotfile] = telemetry, places
+            self._answer(telemetry, places)
+
+    def keep(self, event: str, given: Mapping[str, object]) -> None:
+        """Keep the raw values of an event by its id."""
+        self._given[event] = dict(given)
+
+    def _answer(self, telemetry: Telemetry, places: paths.Places) -> None:
+        if self._consent == "given":
+            contract = telemetry.source.contract()
+            dotfile.agree(places.dotfile, telemetry.version, contract, TODAY)
+        elif self._consent == "refused":
+            dotfile.refuse(places.dotfile, telemetry.version, TODAY)
+        else:
+            Path(places.dotfile).unlink(missing_ok=True)
+
+    def _events(self) -> list[RecordedEvent]:
+        _suite().settle()
+        return [
+            self._event(line)
+            for _, places in self._tools.values()
+            for _, line in queue.waiting(places.folder)
+        ]
+
+    def _event(self, line: bytes) -> RecordedEvent:
+        wire: Any = loads(line.decode("ascii"))
+        leaves = flatten(wire)
+        event, command, version = (str(leaves.pop(n)) for n in ("id", "cli.command", "cli.version"))
+        for name in ("installationId", "timestamp"):
+            del leaves[name]
+        return RecordedEvent(command, version, leaves, self._given.get(event), line)
+
+
+class _Suite:
+    """This process, as one that runs tests: what is closed in it, and what a test records."""
+
+    def __init__(self) -> None:
+        self.recorded: Recorded | None = None
+        self._seen: WeakSet[Telemetry] = WeakSet()
+        self._pending: list[Callable[[], None]] = []
+        self._is_process = False
+
+    def close(self) -> None:
+        """Put this suite between every `Telemetry`, made or yet to be made, and the world."""
+        telemetry_class: Any = Telemetry
+        telemetry_class.env = _shown("env", self._env)
+        telemetry_class.strict = _shown("strict", self._strict)
+        telemetry_class.version = _shown("version", self._version)
+        find, form = Telemetry.places, recording.form
+
+        def ask(telemetry: Telemetry) -> None:
+            self._seen.add(telemetry)
+            self.settle()  # a program begins, so the one before is over
+            if self.recorded is not None:
+                telemetry.places()
+
+        def at_exit(_: Telemetry, end: Callable[[], None]) -> None:
+            self._pending.append(end)
+
+        def places(telemetry: Telemetry) -> paths.Places | None:
+            found = find(telemetry)
+            self._seen.add(telemetry)
+            if self.recorded is not None and found is not None:
+                self.recorded.meet(telemetry, found)
+            return found
+
+        def formed(
+            telemetry: Telemetry, command: str, values: Mapping[str, object], installation: str
+        ) -> Any:
+            event = form(telemetry, command, values, installation)
+            if self.recorded is not None:
+                self.recorded.keep(event.id, values)
+            return event
+
+        telemetry_class.ask, telemetry_class.at_exit = ask, at_exit
+        telemetry_class.places = places
+        recording.form = formed
+        # the two ways out; whatever else failed, nothing leaves
+        ways: Any = spawn, sender.Sender
+        ways[0].start, ways[1].run = _start_nothing, _send_nothing
+        os.environ.update(NOBODY)  # for children
+
+    @contextmanager
+    def recording(self, recorded: Recorded) -> Iterator[Recorded]:
+        """Record for one test, as if each program of it started afresh."""
+        self._pending.clear()
+        for telemetry in self._seen:
+            telemetry.verbose = False
+            telemetry._values = {}  # noqa: SLF001 - of a command that failed in another test
+        self.recorded = recorded
+        try:
+            yield recorded
+            self.settle()
+        finally:
+            self.recorded = None
+
+    @contextmanager
+    def process(self) -> Iterator[None]:
+        """Take what runs inside for one process, however often it asks or parses."""
+        self.settle()
+        self._is_process = True
+        try:
+            yield
+        finally:
+            self._is_process = False
+            self.settle()
+
+    def settle(self) -> None:
+        """Do what the programs that ran until now would do where their process ends."""
+        if not self._is_process:
+            while self._pending:
+                self._pending.pop()()
+
+    def _env(self, _: object) -> Mapping[str, str]:
+        return NOBODY if self.recorded is None else self.recorded.surroundings()
+
+    def _strict(self, own: bool) -> bool:
+        return own or self.recorded is not None
+
+    def _version(self, own: str) -> str:
+        return own if self.recorded is None else _release(own)
+
+
+@functools.cache
+def _suite() -> _Suite:
+    """Return the one suite of this process, closed since it was first asked for."""
+    suite = _Suite()
+    suite.close()
+    return suite
+
+
+def _shown(name: str, show: Callable[[Any], object]) -> property:
+    """Return a property that keeps what a program sets, and shows what `show` makes of it."""
+
+    def get(telemetry: Telemetry) -> object:
+        return show(telemetry.__dict__[name])
+
+    def keep(telemetry: Telemetry, value: object) -> None:
+        telemetry.__dict__[name] = value
+
+    return property(get, keep)
+
+
+def _release(version: str) -> str:
+    """Return the release that a version under development leads to; that of another is itself."""
+    if is_released(version):
+        return version
+    numbers = re.match(r"\d+(\.\d+){1,3}", version.lstrip("vV"))
+    found = numbers.group() if numbers else ""
+    return found if is_released(found) else "1.0.0"
+
+
+def _start_nothing(_work: object, _env: object) -> None:
+    """Start no sender."""
+
+
+def _send_nothing(_sender: object, _patience: float = 0) -> NoReturn:
+    """Refuse a delivery that was asked for, as `telemetry send` and `erase` do."""
+    raise ConnectionRefusedError(
+        errno.ECONNREFUSED, "nothing is delivered in a test (askfirst.testing)", "the collector"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests() -> None:
+    """Close the door before any code of the suite is imported."""
+    _suite()
+
+
+def pytest_configure() -> None:
+    """Close it where a conftest.py loads this plugin too."""
+    _suite()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """End the programs that a test ran, also without the fixture."""
+    done = yield
+    _suite().settle()
+    return done
+
+
+@pytest.fixture
+def askfirst_recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+    """What this test's commands record; the user has said Yes unless the test says otherwise."""
+    with _suite().recording(Recorded(tmp_path_factory.mktemp("askfirst"))) as recorded:
+        yield recorded

@@ -1,0 +1,100 @@
+"""Collectors that do what a test wants: answer, wait, refuse, or say nothing for ever."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE_S = 30
+
+
+class Receiver:
+    """A collector on loopback that remembers what it got; `answer()` lets it answer if `slow`."""
+
+    def __init__(self) -> None:
+        self.posts: list[tuple[str, dict[str, Any]]] = []
+        self.status = 200
+        self.slow = False
+        self.arrived = threading.Semaphore(0)
+        self._may_answer = threading.Semaphore(0)
+        self._server = _server(self)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What makes a client deliver here."""
+        return {"ASKFIRST_COLLECTOR": f"http://127.0.0.1:{self._server.server_address[1]}"}
+
+    @property
+    def ids(self) -> Counter[str]:
+        """The ids of the events that came, and how often each did."""
+        batches = [body["events"] for path, body in self.posts if path == "/v1/events"]
+        return Counter(event["id"] for batch in batches for event in batch)
+
+    def wait(self) -> None:
+        """Wait for the next request."""
+        assert self.arrived.acquire(timeout=PATIENCE_S)
+
+    def answer(self) -> None:
+        """Answer one request that waits."""
+        self._may_answer.release()
+
+    def handle(self, path: str, body: dict[str, Any]) -> int:
+        self.posts.append((path, body))
+        self.arrived.release()
+        if self.slow:
+            self._may_answer.acquire(timeout=PATIENCE_S)
+        return self.status
+
+    def close(self) -> None:
+        self.slow = False
+        for _ in range(100):
+            self._may_answer.release()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _server(receiver: Receiver) -> ThreadingHTTPServer:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            raw = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                raw = gzip.decompress(raw)
+            status = receiver.handle(self.path, json.loads(raw))
+            said = b'{"accepted": 1, "dropped": [], "erased": 1}'
+            try:
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(said)))
+                self.end_headers()
+                self.wfile.write(said)
+            except OSError:
+                pass  # the sender was killed
+
+        def log_message(self, *args: object) -> None:
+            """Say nothing."""
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *args: object) -> None:
+            """A sender that was killed in the middle of a request is no error."""
+
+    return Server(("127.0.0.1", 0), Handler)
+
+
+@contextmanager
+def black_hole() -> Iterator[dict[str, str]]:
+    """A collector that accepts connections and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield {"ASKFIRST_COLLECTOR": f"http://127.0.0.1:{listening.getsockname()[1]}"}
