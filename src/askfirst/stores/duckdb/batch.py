@@ -40,7 +40,7 @@ class Batch:
     tool: npt.NDArray[np.int64]
     timestamp: npt.NDArray[np.int64]
     received: npt.NDArray[np.int64]
-    halves: npt.NDArray[np.uint64]
+    halves: npt.NDArray[np.int64]
     parts: Sequence[Events]
     keys: Sequence[int]
 
@@ -56,7 +56,7 @@ class Batch:
             np.repeat(np.array(keys, np.int64), [len(part) for part in parts]),
             np.concatenate([np.array(part.timestamp, np.int64) for part in parts]),
             np.concatenate([np.array(part.received, np.int64) for part in parts]),
-            np.frombuffer(raw, ">u8").reshape(-1, 2).astype(np.uint64),
+            np.frombuffer(raw, ">i8").reshape(-1, 2).astype(np.int64),
             parts,
             keys,
         )

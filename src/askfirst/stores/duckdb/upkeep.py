@@ -63,7 +63,7 @@ def backup(cursor: duckdb.DuckDBPyConnection, target: Path) -> None:
 def _events(tool: str, rows: list[Any]) -> Events:
     result = Events(tool)
     for high, low, moment, installation, version, command, application, environment, rest in rows:
-        result.id.append(high.to_bytes(8, "big") + low.to_bytes(8, "big"))
+        result.id.append(high.to_bytes(8, "big", signed=True) + low.to_bytes(8, "big", signed=True))
         result.timestamp.append(moment)
         result.received.append(moment)
         result.installation.append(installation)

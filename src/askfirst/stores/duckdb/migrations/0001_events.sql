@@ -20,12 +20,13 @@ CREATE TABLE versions (key INTEGER NOT NULL, tool SMALLINT NOT NULL, value VARCH
 CREATE TABLE commands (key INTEGER NOT NULL, tool SMALLINT NOT NULL, value VARCHAR NOT NULL);
 
 -- `timestamp` is ms UTC. The id is the two halves of the UUID: the first half of a version 7
--- is mostly time and compresses; a UUID column does not.
+-- is mostly time and compresses; a UUID column does not. Signed, because DuckDB 1.5 hands a join's
+-- bounds to Arrow as signed numbers.
 CREATE TABLE events (
     tool SMALLINT NOT NULL,
     timestamp BIGINT NOT NULL,
-    id_high UBIGINT NOT NULL,
-    id_low UBIGINT NOT NULL,
+    id_high BIGINT NOT NULL,
+    id_low BIGINT NOT NULL,
     installation INTEGER NOT NULL,
     application INTEGER,
     environment INTEGER,
