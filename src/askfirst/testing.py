@@ -109,17 +109,15 @@ class Recorded(Sequence[RecordedEvent]):
         For programs whose end counts, as with argparse: what is recorded is recorded when it is
         over. An exception that is not SystemExit passes, and counts as a failure of the command.
         """
-        with _suite().process():
+        with _suite().process() as outcome:
             try:
                 sys.exit(main(*args))
             except SystemExit as end:
-                if end.code is None or isinstance(end.code, int):
-                    return end.code or 0
-                print(end.code, file=sys.stderr)  # noqa: T201 - as the interpreter does
-                return 1
-            except BaseException as error:
-                sys.last_value = error  # where the interpreter keeps what nobody caught
-                raise
+                code = end.code if isinstance(end.code, int) else int(end.code is not None)
+                if isinstance(end.code, str):
+                    print(end.code, file=sys.stderr)  # noqa: T201 - as the interpreter does
+                outcome.well = code == 0
+                return code
 
     def env(self, telemetry: Telemetry) -> dict[str, str]:
         """Return an environment in which a child process records into this test's folder.
@@ -194,13 +192,20 @@ class Recorded(Sequence[RecordedEvent]):
         return RecordedEvent(command, version, leaves, self._given.get(event), line)
 
 
+@dataclass
+class _Outcome:
+    """How a process ended."""
+
+    well: bool = False
+
+
 class _Suite:
     """This process, as one that runs tests: what is closed in it, and what a test records."""
 
     def __init__(self) -> None:
         self.recorded: Recorded | None = None
         self._seen: WeakSet[Telemetry] = WeakSet()
-        self._pending: list[Callable[[], None]] = []
+        self._pending: list[Callable[[bool], None]] = []
         self._is_process = False
 
     def close(self) -> None:
@@ -217,7 +222,7 @@ class _Suite:
             if self.recorded is not None:
                 telemetry.places()
 
-        def at_exit(_: Telemetry, end: Callable[[], None]) -> None:
+        def at_exit(_: Telemetry, end: Callable[[bool], None]) -> None:
             self._pending.append(end)
 
         def places(telemetry: Telemetry) -> paths.Places | None:
@@ -258,21 +263,25 @@ class _Suite:
             self.recorded = None
 
     @contextmanager
-    def process(self) -> Iterator[None]:
+    def process(self) -> Iterator[_Outcome]:
         """Take what runs inside for one process, however often it asks or parses."""
         self.settle()
         self._is_process = True
+        outcome = _Outcome()
         try:
-            yield
+            yield outcome
         finally:
             self._is_process = False
-            self.settle()
+            self.settle(well=outcome.well)
 
-    def settle(self) -> None:
-        """Do what the programs that ran until now would do where their process ends."""
+    def settle(self, *, well: bool = True) -> None:
+        """Do what the programs that ran until now would do where their process ends.
+
+        `well` is false where that was seen to fail; a `sys.exit` is seen by them.
+        """
         if not self._is_process:
             while self._pending:
-                self._pending.pop()()
+                self._pending.pop()(well)
 
     def _env(self, _: object) -> Mapping[str, str]:
         return NOBODY if self.recorded is None else self.recorded.surroundings()
@@ -335,12 +344,10 @@ def pytest_configure() -> None:
     _suite()
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown() -> Iterator[None]:
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
     """End the programs that a test ran, also without the fixture."""
-    done = yield
     _suite().settle()
-    return done
 
 
 @pytest.fixture

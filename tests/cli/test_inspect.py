@@ -9,13 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.client.program import Program
 from tests.collector.serving import Server, servers, wait_until
 
 
 @pytest.fixture
 def inspect(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    with servers(tmp_path / "home", "inspect") as begin:
+    with servers(tmp_path / "inspector", "inspect") as begin:
         yield begin
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Program]:
+    """A tool to inspect, in another home."""
+    program = Program(tmp_path)
+    yield program
+    program.close()
 
 
 def test_each_event_is_printed_exactly_as_it_came(inspect: Callable[..., Server]) -> None:
@@ -61,5 +70,37 @@ def test_it_keeps_nothing_and_ends_with_0(inspect: Callable[..., Server], tmp_pa
     server = inspect()
     server.call("POST", "/v1/events", {"tool": "t", "events": [{}]})
     assert server.stop() == 0
-    assert server.lines == [f"listening on {server.url}"]
-    assert not list((tmp_path / "home").rglob("*"))
+    assert server.lines[0] == f"listening on {server.url}"
+    assert server.lines[-1] == "t: event 1 of 1"
+    assert not list((tmp_path / "inspector").rglob("*"))
+
+
+def test_it_says_how_to_point_a_tool_at_it_and_what_arrives(
+    inspect: Callable[..., Server], program: Program
+) -> None:
+    """The guide, word for word, of a real tool; whose author made mistakes."""
+    server = inspect()
+    wait_until(lambda: any("Ctrl-C" in line for line in server.lines))
+    [export] = [line for line in server.lines if "export" in line]
+    name, _, url = export.split()[1].partition("=")
+    steps = [line.split()[1:3] for line in server.lines if "<tool> telemetry" in line]
+    assert (name, url, steps) == (
+        "ASKFIRST_COLLECTOR",
+        server.url,
+        [["telemetry", "on"], ["telemetry", "send"]],
+    )
+    program.env[name] = url
+    program.agree()  # no delivery is due: `send` is the one that delivers
+    mistakes = {"runtime": "2.0.0", "undeclared": 1, "cold": "yes", "colour": ["red"]}
+    run = program.run("start", VALUES=json.dumps(mistakes))
+    assert (run.returncode, run.stdout, run.stderr) == (0, "started\n", "")
+    assert program.run("telemetry", "send").stdout == "1 event sent.\n"
+    wait_until(lambda: server.lines[-1] == "tin: event 1 of 1" and server.output)
+    event = json.loads(server.output[0])
+    assert event["cli"] == {"version": "1.0.0", "command": "start"}
+    assert event["runtime"] == "2.0.0"
+    assert event.keys() == {"id", "installationId", "timestamp", "cli", "runtime", "colour"}
+    assert program.run("telemetry", "erase").returncode == 0
+    wait_until(lambda: server.lines[-1] == "tin: asks to be forgotten" and len(server.output) == 2)
+    erasure = json.loads(server.output[1])
+    assert erasure == {"tool": "tin", "installationId": event["installationId"]}

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 NOBODY = 65_534
 # the switch comes after the imports: another user may not read where Python is installed
 AS_NOBODY = f"""
-import json
-import askfirst.client.recording, askfirst.client.commands, askfirst.contract.loading
+import fcntl, json, askfirst.client.recording, askfirst.client.commands
+from askfirst.contract.loading import load
+load(os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "telemetry.toml"))
 os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})
 """
 NO_LOCKS = """
@@ -35,12 +36,13 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount and
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A home on a disk of its own, of 256 KB."""
+def disk(tool: Tool, tmp_path: Path) -> Iterator[Path]:
+    """A disk of 256 KB for the home of a tool."""
     folder = tmp_path / "disk"
     folder.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], check=True)
     yield folder
+    tool.settle()  # a sender would keep the disk busy
     subprocess.run(["umount", folder], check=True)
 
 
@@ -153,12 +155,12 @@ def test_a_full_disk(tool: Tool, disk: Path) -> None:
     tool.settle()
     tool.not_due()
     filling = fill(disk)
-    before = tool.files()
+    before = set(tool.files())
     for _ in range(15):
         tool.start()
     kept = len(tool.queued())
     assert queue.lost(str(tool.state)) == 16 - kept > 0
-    assert tool.files() == before, "no temporary file is left"
+    assert set(tool.files()) - before <= {".local/state/askfirst/tin/queue"}, "nothing else is left"
     assert f"{16 - kept} given up" in tool.run("telemetry").stdout
     filling.unlink()
     tool.start()
@@ -185,7 +187,9 @@ def test_delivery_from_a_full_disk(tool: Tool, disk: Path, receiver: Receiver) -
     identifier = row[1][7:43]
     for number in range(300):
         queue.append(
-            str(tool.state), row[0], row[1].replace(identifier, b"%s%03d" % (identifier[:33], number))
+            str(tool.state),
+            row[0],
+            row[1].replace(identifier, b"%s%03d" % (identifier[:33], number)),
         )
     tool.settle()
     tool.not_due()

@@ -100,8 +100,11 @@ class Tool(Program):
         return found
 
     def settle(self) -> None:
-        """Wait until no process of this tool is left."""
-        wait_until(lambda: not self.senders())
+        """Wait until no process of this tool is left.
+
+        Two looks: one may miss a sender that is just handing over to the process it forks.
+        """
+        wait_until(lambda: not self.senders() and not self.senders())
 
     def delivers(self, receiver: Receiver) -> None:
         """Deliver what waits, now."""

@@ -6,9 +6,17 @@ import subprocess
 
 
 def seen(run: subprocess.CompletedProcess[str]) -> tuple[int, str, list[str]]:
-    """What its user sees of a run; the frames of a traceback differ, what was raised does not."""
-    lines = run.stderr.splitlines()
-    return run.returncode, run.stdout, lines[-1:] if "Traceback" in run.stderr else lines
+    """What its user sees of a run, but for what telemetry adds to it.
+
+    The frames of a traceback differ, what was raised does not. An error that names all options or
+    commands names one more; in a box, it is drawn anew.
+    """
+    lines = run.stderr.replace(", telemetry", "").replace(",telemetry}", "}").splitlines()
+    if "Traceback" in run.stderr or run.stderr.startswith("usage:"):
+        lines = [line.partition(" (choose")[0] for line in lines[-1:]]
+    elif "╭" in run.stderr:
+        lines = _words(" ".join(lines))
+    return run.returncode, run.stdout, lines
 
 
 def is_seen_in(part: str, whole: str) -> bool:

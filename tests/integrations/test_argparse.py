@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 
 import pytest
 
 from tests.client.program import Program
+from tests.integrations.seeing import seen
 
 CANARY = "c4n4ry"
 WELL = {
@@ -36,6 +36,7 @@ BROKEN = [
     ["fail", "hook"],
     ["fail", "text"],
     ["fail", "2"],
+    ["fail", "raise2"],
     ["start", "--unknown"],
     ["start", "a", "b"],
     ["db"],
@@ -56,14 +57,6 @@ def single(program: Program) -> Program:
     commands = program.contract().commands
     program.declare(json.dumps(list(commands)), '["tin"]')
     return program
-
-
-def seen(run: subprocess.CompletedProcess[str]) -> tuple[int, str, list[str]]:
-    """What its user sees of a run: of a traceback what was raised, of a usage error the error."""
-    lines = run.stderr.splitlines()
-    short = "Traceback" in run.stderr or run.stderr.startswith("usage:")
-    last = [line.partition(" (choose")[0].replace(",telemetry}", "}") for line in lines[-1:]]
-    return run.returncode, run.stdout, last if short else lines
 
 
 @pytest.mark.parametrize(("words", "recorded"), WELL.items(), ids=" ".join)
@@ -94,6 +87,24 @@ def test_without_a_yes_nothing_changes(program: Program, words: list[str]) -> No
     if "--help" not in words:
         assert seen(run) == seen(program.run(*words, SHOW="1", PLAIN="1"))
     assert program.files() == []
+
+
+@pytest.mark.parametrize("code", ["0", "3"])
+def test_the_code_that_main_returns(program: Program, code: str) -> None:
+    """`sys.exit(main())` is how most programs end, and the parser is often made in `main`."""
+    program.agree()
+    assert program.run("start", CODE=code).returncode == int(code)
+    assert program.commands() == (["start"] if code == "0" else [])
+
+
+@pytest.mark.parametrize("code", ["0", "3"])
+def test_an_end_that_cannot_be_judged(program: Program, code: str) -> None:
+    """`raise SystemExit` hides its code, so nothing is recorded, and `--verbose` says why."""
+    program.agree()
+    run = program.run("start", "--verbose", CODE=code, RAISE="1")
+    assert run.returncode == int(code)
+    assert "nothing is recorded: the program ended with `raise SystemExit`" in run.stderr
+    assert program.queued() == []
 
 
 def test_a_program_that_parses_twice_is_recorded_once(program: Program) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +36,8 @@ FILES = {
     "app.py": APP,
     "backend.py": BACKEND,
     "pyproject.toml": PYPROJECT,
+    f"{CANARY}/x-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: x\nVersion: 1\n",
+    f"{CANARY}/x-1.dist-info/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
     f"{CANARY}.toml": '[a]\nb = "1"\n',
     f"{CANARY}.py": "from cyclopts import App\napp = App(name='other')\napp.default(lambda: None)\n",
 }
@@ -82,21 +83,21 @@ REAL = {
         [["get", "a"], ["get", "a.c", "--toml-path", f"{CANARY}.toml"], [CANARY]],
     ),
     "wheel": Real(
-        ["version", "unpack", "info"],
+        ["version", "pack", "info", "unpack"],
         {
             ("version",): "version",
-            ("info", "-v", "x-1-py3-none-any.whl"): "info",
-            ("help",): None,
+            ("pack", CANARY): "pack",
+            ("info", "x-1-py3-none-any.whl"): "info",
         },
-        [["info", f"{CANARY}.whl"], ["unpack", CANARY], ["unpack"], [CANARY]],
+        [["info", f"{CANARY}.whl"], ["unpack", f"{CANARY}.whl"], ["unpack"], [CANARY]],
     ),
     "build": Real(
         ["build"],
         {
-            ("--wheel", "--no-isolation", "--outdir", CANARY, "."): "build",
+            ("--wheel", "--no-isolation", "--outdir", f"{CANARY}-out", "."): "build",
             ("--version",): None,
         },
-        [[CANARY], [f"--{CANARY}"]],
+        [[f"{CANARY}-in"], [f"--{CANARY}"]],
     ),
     "cyclopts": Real(
         ["generate-docs", "tree", "run"],
@@ -127,9 +128,8 @@ def real(program: Program, name: str, monkeypatch: pytest.MonkeyPatch) -> Progra
     program.declare(json.dumps(list(commands)), json.dumps(REAL[name].declared))
     monkeypatch.chdir(program.folder)
     for path, text in FILES.items():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(text)
-    with zipfile.ZipFile("x-1-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("x-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: x\nVersion: 1\n")
     program.env["COLUMNS"] = "100"
     return program
 

@@ -67,7 +67,7 @@ def _status(telemetry: "Telemetry") -> int:
         _print(
             f"  waiting  {len(waiting)} events, {size} bytes" + (f"; {lost} given up" * (lost > 0))
         )
-        if decision.send and not dotfile.is_writable(os.path.join(places.folder, queue.QUEUE)):
+        if decision.send and not paths.can_write(places.folder):
             _print(f"  keeping  nothing can be written in {places.folder}; events are not kept")
         sent = log.read(places.folder).splitlines()
         last = " ".join(sent[-1].split(" ", 2)[:2]) if sent else "never"

@@ -3,7 +3,7 @@
 import errno
 import os
 
-from askfirst.client.paths import make_folder, read_file
+from askfirst.client.paths import can_write, make_folder, read_file
 from askfirst.contract.event import is_uuid, new_installation
 from askfirst.contract.jsontext import loads
 
@@ -122,11 +122,7 @@ def erased(path: str) -> Dotfile:
 
 def is_writable(path: str) -> bool:
     """Tell whether an answer could be kept; who cannot keep it should not ask."""
-    folder = os.path.dirname(os.path.realpath(path))
-    while not os.path.lexists(folder) and os.path.dirname(folder) != folder:
-        folder = os.path.dirname(folder)
-    can = os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
-    return can and not os.path.isdir(path)
+    return can_write(os.path.dirname(os.path.realpath(path))) and not os.path.isdir(path)
 
 
 def _versions(data: "dict[str, object]") -> "dict[str, object]":

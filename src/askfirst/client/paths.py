@@ -98,6 +98,13 @@ def make_folder(path: str) -> None:
         pass
 
 
+def can_write(folder: str) -> bool:
+    """Tell whether files can be made in a folder, or in one that can be made here."""
+    while not os.path.lexists(folder) and os.path.dirname(folder) != folder:
+        folder = os.path.dirname(folder)
+    return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
+
+
 def read_file(path: str, most: int) -> "bytes | None":
     """Return a regular file's bytes, b"" if there is none, None if it is not one to be read.
 

@@ -90,11 +90,14 @@ def lines(path: str) -> "tuple[list[tuple[str, bytes]], int]":
     """
     try:
         found = os.lstat(path)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
-            return [], 1
+    except OSError:
+        return [], 0
+    if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
+        return [], 1
+    try:
         with open(path, "rb") as file:
             raw = file.read()
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return [], 0
     whole: list[tuple[str, bytes]] = []
     torn = 0

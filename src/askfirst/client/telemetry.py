@@ -66,6 +66,7 @@ class Telemetry:
         self.verbose = False
         self.env: Mapping[str, str] = os.environ if env is None else env
         self._values: dict[str, object] = {}
+        self._process = 0
 
     @classmethod
     def from_contract(
@@ -100,6 +101,7 @@ class Telemetry:
     @guarded
     def ask(self) -> None:
         """Ask for consent if it may and should be asked now; remember the answer."""
+        self._process = os.getpid()
         if _is_terminal():
             from askfirst.client import recording
 
@@ -121,7 +123,7 @@ class Telemetry:
         """
         if self.strict:
             self._check(values or {}, command)
-        self.record_if_declared(command, values)
+        self._record(command, values)
 
     @guarded
     def record_if_declared(
@@ -129,8 +131,13 @@ class Telemetry:
     ) -> None:
         """Record that `command` ran; one that the contract does not list is no mistake here.
 
-        For integrations: they see every command of a program, of which a contract lists a few.
+        For integrations: they see every command of a program, of which a contract lists a few. What
+        comes back from a command in a fork of the process that began it is not recorded again.
         """
+        if self._process in (0, os.getpid()):
+            self._record(command, values)
+
+    def _record(self, command: str, values: "Mapping[str, object] | None") -> None:
         given, self._values = {**self._values, **(values or {})}, {}
         if self.verbose or self.strict or not self._is_plain_no():
             from askfirst.client import recording

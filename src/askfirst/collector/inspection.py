@@ -14,7 +14,7 @@ from starlette.routing import Route
 from askfirst.collector.ingest import check_size, decode
 from askfirst.collector.request import Endpoint
 
-Show = Callable[[bytes], None]
+Show = Callable[[bytes, str], None]
 
 
 class RawBatch(msgspec.Struct):
@@ -25,14 +25,22 @@ class RawBatch(msgspec.Struct):
     contract: str | None = None
 
 
+class RawErasure(msgspec.Struct):
+    """A request to forget an installation."""
+
+    tool: str
+
+
 _batch = msgspec.json.Decoder(RawBatch)
+_erasure = msgspec.json.Decoder(RawErasure)
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def build_inspector(show: Show) -> Starlette:
     """Return an application that answers like a collector that takes everything.
 
-    `show` gets the JSON text of each event, command and erasure, as it was sent.
+    `show` gets the JSON text of each event, command and erasure, as it was sent, and a few words
+    on what it is.
     """
     return Starlette(
         routes=[
@@ -47,20 +55,20 @@ def build_inspector(show: Show) -> Starlette:
 async def _take_events(show: Show, body: bytes) -> object:
     batch = decode(_batch, body)
     check_size(len(batch.events))
-    for event in batch.events:
-        show(bytes(event))
+    for number, event in enumerate(batch.events, 1):
+        show(bytes(event), f"{batch.tool}: event {number} of {len(batch.events)}")
     return {"accepted": len(batch.events), "dropped": []}
 
 
 async def _take_command(show: Show, body: bytes) -> object:
     decode(_object, body)
-    show(body)
+    show(body, "a command of the wolkenkit CLI")
     return {"accepted": 1, "dropped": []}
 
 
 async def _take_erasure(show: Show, body: bytes) -> object:
-    decode(_object, body)
-    show(body)
+    request = decode(_erasure, body)
+    show(body, f"{request.tool}: asks to be forgotten")
     return {"erased": 0}
 
 

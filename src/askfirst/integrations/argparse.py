@@ -5,8 +5,9 @@ the `telemetry` sub-commands. Only the names of sub-commands are looked at, neve
 them.
 
 argparse does not run a program's commands, so success is seen where the process ends: a command
-counts as failed after an unhandled exception or `sys.exit` with anything but 0. End a program with
-`sys.exit(main())`: the code of a bare `raise SystemExit(code)` cannot be seen.
+counts as failed after an unhandled exception or `sys.exit` with anything but 0. Import this at the
+top of your module and end with `sys.exit(main())`: the code of a bare `raise SystemExit(code)`
+cannot be seen, so nothing is recorded.
 """
 
 import argparse
@@ -173,39 +174,80 @@ def _take(parsed: "Any", name: str) -> "Any":
     return value
 
 
+def _watch_exit() -> "list[object]":
+    """Return a list to which every status given to `sys.exit` will be added.
+
+    From the import of this module on: in `sys.exit(main())` it is taken before `main` runs.
+    """
+    exit_, statuses = sys.exit, []
+
+    def watched(status: "Any" = None, /) -> "Any":
+        statuses.append(status)
+        exit_(status)
+
+    sys.exit = watched
+    return statuses
+
+
+_STATUSES = _watch_exit()
+
+
 class _Ending:
     """Records a command where the process ends well; the last one, if it parses twice."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         self.telemetry = telemetry
         self.command = ""
-        self.failed = False
         self._pid = 0
         self._crash: object = None
-        self._exit = sys.exit
+        self._outermost: Any = None
 
     def expect(self, command: str) -> None:
         self.command = command
         if self._pid:
             return
         self._pid = os.getpid()
-        self.failed = False
         self._crash = getattr(sys, "last_value", None)
-        self._exit = sys.exit
-        sys.exit = self._exits
+        self._outermost = _outermost_frame()
+        _STATUSES.clear()
         self.telemetry.at_exit(self._record)
 
-    def _exits(self, status: "Any" = None, /) -> "Any":
-        self.failed = status not in (None, 0)
-        self._exit(status)
-
-    def _record(self) -> None:
-        if sys.exit == self._exits:  # a test's process goes on after its command has ended
-            sys.exit = self._exit
+    def _record(self, well: bool = True) -> None:
         crashed = getattr(sys, "last_value", None) is not self._crash  # an unhandled exception
         pid, self._pid = self._pid, 0
-        if not self.failed and not crashed and os.getpid() == pid:  # not in a fork's child
+        if not well or crashed or os.getpid() != pid:  # or in a fork's child
+            return
+        if _STATUSES[-1] in (None, 0) if _STATUSES else _has_returned(self._outermost):
             self.telemetry.record_if_declared(self.command)
+        elif self.telemetry.verbose and not _STATUSES:
+            sys.stderr.write(
+                "telemetry: nothing is recorded: the program ended with `raise SystemExit`, of "
+                "which the code cannot be seen; `sys.exit` can.\n"
+            )
+
+
+def _outermost_frame() -> "Any":
+    """Return the frame that everything runs in. It keeps nothing alive but a module's globals."""
+    frame = sys._getframe()  # noqa: SLF001 - what inspect uses, without its cost
+    while frame.f_back is not None:
+        frame = frame.f_back
+    return frame
+
+
+def _has_returned(frame: "Any") -> bool:
+    """Tell whether a frame has ended by its last statement, not by an exception."""
+    if frame is _outermost_frame():
+        return True  # it still runs: in a test, which goes on after its command has ended
+    returns = [code.co_code[-2] for code in (_constant.__code__, _variable.__code__)]
+    return frame.f_code.co_code[frame.f_lasti] in returns
+
+
+def _constant() -> None:
+    return None
+
+
+def _variable(value: object) -> object:
+    return value
 
 
 def _only(telemetry: Telemetry) -> str:

@@ -77,10 +77,12 @@ def run_fail(parser: argparse.ArgumentParser, how: str) -> None:
         if child:
             os.waitpid(child, 0)
         return
+    if how.startswith("raise"):
+        raise SystemExit(int(how[5:]))
     sys.exit(int(how) if how else None)
 
 
-if __name__ == "__main__":
+def main() -> "int | None":
     root = build()
     if "PLAIN" not in os.environ:
         instrument(root, telemetry)
@@ -93,3 +95,12 @@ if __name__ == "__main__":
         given.run(given)
     else:
         say("nothing to do")
+    return int(os.environ["CODE"]) if "CODE" in os.environ else None
+
+
+if __name__ == "__main__":
+    if "RAISE" in os.environ:
+        raise SystemExit(main())
+    if "CODE" in os.environ:
+        sys.exit(main())
+    main()

@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, os.environ["TIN_SOURCE"])
 exec(os.environ.get("BEFORE", ""))
 
-from askfirst import Telemetry
+from askfirst import Telemetry  # noqa: E402 - found by what is above
 
 telemetry = Telemetry.from_contract(
     "telemetry.toml", version="1.0.0", deliver_every=float(os.environ.get("EVERY", "3600"))
@@ -26,10 +26,10 @@ def main() -> int:
     if sys.stdout is not None:
         sys.stdout.write("started\n")
         sys.stdout.flush()
-    exec(os.environ.get("DURING", ""))
+    exec(os.environ.get("DURING", ""), globals())
     if not plain:
         telemetry.record("start", {"runtime": "3.1.0", "cold": True, "size": 12})
-    exec(os.environ.get("AFTER", ""))
+    exec(os.environ.get("AFTER", ""), globals())
     return 0
 
 
