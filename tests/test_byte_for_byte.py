@@ -63,7 +63,7 @@ def url(tmp_path: Path, arrived: Path) -> Iterator[str]:
         )
     try:
         wait_until(lambda: "listening on" in said.read_text())
-        yield said.read_text().split()[-1]
+        yield said.read_text().splitlines()[0].rpartition(" ")[2]
     finally:
         process.terminate()
         process.wait(30)

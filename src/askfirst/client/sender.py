@@ -7,10 +7,12 @@ collector has not answered for.
 import os
 import sys
 import time
+from functools import partial
 
 from askfirst.client import dotfile, log, paths, queue, spawn
 from askfirst.client.consent import decide
 from askfirst.client.lock import try_mark, wait_lock
+from askfirst.client.recording import beyond
 from askfirst.contract.event import now_ms
 from askfirst.contract.hashing import hash_text
 from askfirst.contract.jsontext import dumps, loads
@@ -122,16 +124,10 @@ class Sender:
             dotfile.read(self.dotfile),
             tool=self.contract.name,
             version=self.version,
-            collects_more=self._collects_more,
+            collects_more=partial(beyond, self.contract),
             env=env,
             terminal=False,
         )
-
-    def _collects_more(self, answer: "dict[str, object]") -> "list[str]":
-        if answer.get("contract") == self.contract.digest:
-            return []
-        agreed = answer.get("agreed")
-        return self.contract.collects_more_than(agreed if isinstance(agreed, dict) else None)
 
     def _deliver(self) -> bool:
         sending = os.path.join(self.folder, queue.SENDING)
