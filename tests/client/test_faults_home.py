@@ -285,7 +285,8 @@ def test_odd_xdg_folders(
         assert (tool.home / place / "tin/telemetry.json").exists() == (used is not None)
     tool.start(cwd=here, **env)
     if variable == "XDG_STATE_HOME" and used is not None:
-        assert (tool.home / used / "askfirst/tin/queue").exists()
+        tool.settle()
+        assert len(queue.waiting(str(tool.home / used / "askfirst/tin"))) == 1
     assert [path.name for path in here.rglob("*")] == ["relative"]
 
 

@@ -88,8 +88,19 @@ class Tool(Program):
     def _processes(self) -> list[str]:
         return self.senders()
 
+    def queued(self) -> list[bytes]:
+        """The events that wait, when nobody is delivering any."""
+        self.settle()
+        return super().queued()
+
     def senders(self) -> list[str]:
-        """The processes of this tool that run."""
+        """The processes of this tool that run.
+
+        Two looks: one may miss a sender that is just handing over to the process it forks.
+        """
+        return self._look() or self._look()
+
+    def _look(self) -> list[str]:
         found = []
         for path in Path("/proc").glob("[0-9]*/environ"):
             try:
@@ -100,11 +111,8 @@ class Tool(Program):
         return found
 
     def settle(self) -> None:
-        """Wait until no process of this tool is left.
-
-        Two looks: one may miss a sender that is just handing over to the process it forks.
-        """
-        wait_until(lambda: not self.senders() and not self.senders())
+        """Wait until no process of this tool is left."""
+        wait_until(lambda: not self.senders())
 
     def delivers(self, receiver: Receiver) -> None:
         """Deliver what waits, now."""
