@@ -42,7 +42,6 @@ format: $(READY) ## put the code in form
 
 bench: $(READY) ## measure, beside a floor in the same run
 	$(BIN)/python bench/client.py
-	$(BIN)/python bench/loading.py
 
 docs: $(READY) ## build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet
