@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from askfirst.collector import endpoint
 from askfirst.collector import request as limits
 
 EVENTS = "/v1/events"
@@ -149,7 +150,7 @@ def test_a_client_that_hangs_up_gets_no_answer_and_leaves_nothing(api: Any) -> N
 def test_a_body_that_does_not_come_is_to_be_sent_again(
     api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "BODY_SECONDS", 0.01)
+    monkeypatch.setattr(endpoint, "BODY_SECONDS", 0.01)
     assert api.call("POST", EVENTS, None, JSON).status == 408
 
 

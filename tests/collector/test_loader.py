@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from askfirst.collector.frames import ErasureFrame, encode
-from askfirst.collector.loader import Loader
+from askfirst.collector.frames import encode
+from askfirst.collector.loader import ErasureFrame, Loader
 from askfirst.collector.log import Log
 from askfirst.collector.metrics import Metrics
 from askfirst.collector.pipeline import Rules, Terms, sift

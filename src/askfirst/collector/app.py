@@ -19,12 +19,13 @@ from askfirst.collector.access import Access
 from askfirst.collector.answers import Answers
 from askfirst.collector.collector import Collector
 from askfirst.collector.config import Config
+from askfirst.collector.endpoint import Endpoint, keep
 from askfirst.collector.erasure import take_erasure
-from askfirst.collector.ingest import take_events
+from askfirst.collector.ingest import take
 from askfirst.collector.log import LogError
 from askfirst.collector.metrics import Metrics
 from askfirst.collector.public import Public
-from askfirst.collector.request import Endpoint, Refusal
+from askfirst.collector.request import Refusal
 from askfirst.collector.wolkenkit import take_command
 from askfirst.contract.event import now_ms
 from askfirst.stores.base import Store, StoreError
@@ -62,8 +63,8 @@ def build_app(
 def routes(collector: Collector, access: Access) -> list[BaseRoute]:
     """Return every route of the collector."""
     answers, public = Answers(collector), Public(collector)
-    events = Endpoint(partial(take_events, collector))
-    command = Endpoint(partial(take_command, collector))
+    events = Endpoint(partial(_take_events, collector))
+    command = Endpoint(partial(_take_command, collector))
     erasures = Endpoint(partial(take_erasure, collector))
     return [
         Route("/v1/events", events, methods=["POST"]),
@@ -77,6 +78,14 @@ def routes(collector: Collector, access: Access) -> list[BaseRoute]:
         Route("/metrics", public.metrics),
         Route("/openapi.json", public.openapi),
     ]
+
+
+async def _take_events(collector: Collector, body: bytes) -> object:
+    return await keep(collector, take(body, collector.terms, collector.now()))
+
+
+async def _take_command(collector: Collector, body: bytes) -> object:
+    return await keep(collector, take_command(body, collector.terms, collector.now()))
 
 
 class Counted:

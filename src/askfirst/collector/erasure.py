@@ -8,8 +8,9 @@ from __future__ import annotations
 import msgspec
 
 from askfirst.collector.collector import Collector
-from askfirst.collector.frames import ErasureFrame, encode
+from askfirst.collector.frames import encode
 from askfirst.collector.ingest import decode
+from askfirst.collector.loader import ErasureFrame
 from askfirst.collector.request import Refusal
 from askfirst.contract.event import is_hash
 

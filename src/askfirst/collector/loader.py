@@ -15,7 +15,7 @@ from threading import Event, Lock, Thread
 import msgspec
 
 from askfirst.collector import segment as files
-from askfirst.collector.frames import ErasureFrame, EventsFrame, decode
+from askfirst.collector.frames import ID_BYTES, INSTALLATION_BYTES, EventsFrame, moments, pieces
 from askfirst.collector.log import Frame, Log
 from askfirst.collector.metrics import Metrics
 from askfirst.contract.model import Contract
@@ -27,6 +27,19 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds between attempts that fail
 IDLE = 60.0  # seconds; how often an idle loader looks at the clock
 RETAIN_AGAIN_MS = 3_600_000  # after a retention that failed
 MOST_RESULTS = 1_000  # erasures whose asker may still want the number
+
+
+class ErasureFrame(msgspec.Struct, array_like=True, tag="erasure"):
+    """A request that an installation (32 bytes) be forgotten; `received` is ms UTC."""
+
+    tool: str
+    received: int
+    installation: bytes
+
+
+_decoder: msgspec.msgpack.Decoder[EventsFrame | ErasureFrame] = msgspec.msgpack.Decoder(
+    EventsFrame | ErasureFrame
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,24 +266,35 @@ class _Batch:
 
     def add(self, frame: EventsFrame, end: Position) -> None:
         events = self.events.setdefault(frame.tool, Events(frame.tool))
-        events.id += frame.id
-        events.timestamp += frame.timestamp
-        events.received += [frame.received] * len(frame.id)
-        events.installation += frame.installation
-        events.version += frame.version
-        events.command += frame.command
-        events.fields += frame.fields
+        fill(events, frame, [frame.received] * len(frame))
         day = frame.received // DAY_MS
         for kind, count in frame.counts.items():
             key = (frame.tool, day, kind)
             self.counts[key] = self.counts.get(key, 0) + count
-        self.size += len(frame.id) or 1  # a frame of counts alone is work too
+        self.size += len(frame) or 1  # a frame of counts alone is work too
         self.position = end
+
+
+def fill(events: Events, frame: EventsFrame, received: Sequence[int]) -> None:
+    """Add a frame to the columns that a store takes; `received` is ms UTC, one for each event."""
+    events.id += pieces(frame.id, ID_BYTES)
+    events.timestamp += moments(frame.timestamp)
+    events.received += received
+    events.installation += pieces(frame.installation, INSTALLATION_BYTES)
+    events.version += frame.version
+    events.command += frame.command
+    names = list(frame.fields)
+    if names:
+        for values in zip(*frame.fields.values(), strict=True):
+            pairs = zip(names, values, strict=True)
+            events.fields.append({name: value for name, value in pairs if value is not None})
+    else:
+        events.fields += [{}] * len(frame)
 
 
 def _read(frame: Frame) -> EventsFrame | ErasureFrame:
     try:
-        return decode(frame.payload)
+        return _decoder.decode(frame.payload)
     except msgspec.DecodeError as error:
         raise StoreError(
             f"segment {frame.end.segment} of the log holds a frame of another askfirst; "

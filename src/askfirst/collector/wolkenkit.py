@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
-from askfirst.collector.collector import Collector
-from askfirst.collector.ingest import decode, keep
+from askfirst.collector.compiled import Admit
+from askfirst.collector.ingest import Taken, check_values, decode, taken
 from askfirst.collector.pipeline import Rules, Terms, sift
 from askfirst.collector.request import Refusal
 
 TOOL = "wolkenkit"
 
 
-class Context(msgspec.Struct):
-    name: Literal["collecting"]
+class Named(msgspec.Struct):
+    """A part of a command of which only the name is read."""
 
-
-class Aggregate(msgspec.Struct):
-    name: Literal["application"]
+    name: str
 
 
 class DomainEvent(msgspec.Struct):
@@ -31,9 +30,9 @@ class DomainEvent(msgspec.Struct):
 class Command(msgspec.Struct):
     """A wolkenkit command, of which only what makes an event is read."""
 
-    context: Context
-    aggregate: Aggregate
-    name: Literal["recordEvent"]
+    context: Named
+    aggregate: Named
+    name: str
     id: str
     data: DomainEvent
 
@@ -41,22 +40,29 @@ class Command(msgspec.Struct):
 _decoder = msgspec.json.Decoder(Command)
 
 
-async def take_command(collector: Collector, body: bytes) -> object:
-    """Take one event; the command's id is the event's.
+def take_command(
+    body: bytes, terms: Mapping[str, Terms], now: int, admit: Admit | None = None
+) -> Taken:
+    """Take one event; the command's id is the event's. Arguments and Refusals are those of `take`.
 
     These clients know no contract, so they are treated as those of an older one: what does not fit
     is removed and counted. A dropped event is answered with 200 too; they would only try again.
     """
+    check_values(body)
     command = decode(_decoder, body)
+    names = (command.context.name, command.aggregate.name, command.name)
+    if names != ("collecting", "application", "recordEvent"):
+        raise Refusal(422, "send collecting.application.recordEvent, as the wolkenkit CLI does")
     event = {**command.data.data, "id": command.id}
-    return await keep(collector, sift([event], Rules(_terms(collector), collector.now(), True)))
+    sifted = sift([event], Rules(_held(terms), now, True, admit))
+    return taken(sifted.frame, sifted.dropped)
 
 
-def _terms(collector: Collector) -> Terms:
-    if TOOL in collector.terms:
-        return collector.terms[TOOL]
-    if len(collector.terms) == 1:
-        return next(iter(collector.terms.values()))
+def _held(terms: Mapping[str, Terms]) -> Terms:
+    if TOOL in terms:
+        return terms[TOOL]
+    if len(terms) == 1:
+        return next(iter(terms.values()))
     raise Refusal(
         404,
         "a wolkenkit command names no tool and this collector has several; "
