@@ -167,7 +167,7 @@ class _Table:
         columns: Columns = list(zip(*map(astuple, events)))  # noqa: B905 - all are equally long
         for index, empty in self._inner:
             things = columns[index]
-            if empty in things:
+            if empty is not None and empty in things:
                 raise DoubtError  # `{}` stands where declared keys belong
             columns += zip(*map(astuple, things))  # noqa: B905
         return columns
