@@ -113,6 +113,15 @@ def test_texts_of_the_right_length_only_together_are_not_taken() -> None:
         assert check("events", json.dumps(value).encode())["accepted"] == 0
 
 
+@pytest.mark.parametrize("change", [{"runtime": ""}, {"application": {"name": ""}}], ids=str)
+def test_an_empty_text_is_not_taken_for_a_missing_one(change: dict[str, Any]) -> None:
+    missing = full_event("stratus", 1)
+    del missing["runtime"], missing["application"]
+    value = batch(missing, full_event("stratus", 2) | change)
+    assert fast(value) is None
+    assert check("events", json.dumps(value).encode())["accepted"] == 1
+
+
 def test_no_events_and_too_many_are_left_to_the_steps() -> None:
     assert fast(batch()) is None
     assert fast(batch(*[full_event("stratus")] * MOST_EVENTS)) is not None
