@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import TypeAlias
 
@@ -33,15 +33,15 @@ class Clients:
     """Tells clients apart by address without keeping one.
 
     `trusted` are the networks of the operator's own proxies, whose `Forwarded` (RFC 7239) and
-    `X-Forwarded-For` are believed; `now` returns seconds.
+    `X-Forwarded-For` are believed; `now` returns seconds. Raises ValueError for what is no network.
     """
 
     def __init__(
-        self, trusted: Sequence[Network] = (), now: Callable[[], float] = time.monotonic
+        self, trusted: Sequence[Network | str] = (), now: Callable[[], float] = time.monotonic
     ) -> None:
         self._now = now
         self._trusted: dict[int, list[tuple[int, int]]] = {_IPV4: [], _IPV6: []}
-        for network in trusted:
+        for network in map(ip_network, trusted):
             row = int(network.network_address), int(network.netmask)
             self._trusted[network.max_prefixlen // 8].append(row)
         self._renew()
