@@ -160,6 +160,27 @@ def _chunked(body: bytes, chance: random.Random) -> bytes:
     return b"".join(parts) + b"0\r\n\r\n"
 
 
+def damage(data: bytes, chance: random.Random) -> bytes:
+    """Change, insert, repeat or cut some bytes."""
+    changed = bytearray(data)
+    for _ in range(chance.choice([1, 1, 2, 8])):
+        place = chance.randrange(len(changed) + 1)
+        kind = chance.randrange(5)
+        if kind == 0 and changed:
+            changed[place % len(changed)] = chance.randrange(256)
+        elif kind == 1:
+            changed[place:place] = chance.choice(
+                [b"\x00", b"\r\n", b"\n", b":", b" ", b"\xff", b'"', MARK.encode()]
+            )
+        elif kind == 2:
+            changed[place:place] = changed[place : place + chance.randrange(40)]
+        elif kind == 3:
+            del changed[place : place + chance.randrange(20)]
+        else:
+            del changed[place:]
+    return bytes(changed)
+
+
 # Mutations. Each changes a draft in place.
 
 
@@ -210,12 +231,9 @@ def _nest(made: Draft, chance: random.Random) -> None:
 
 
 def _repeat(made: Draft, chance: random.Random) -> None:
-    if (
-        made.text is None
-        and isinstance(made.value, dict)
-        and isinstance(made.value.get("events"), list)
-    ):
-        made.value["events"] *= chance.choice([2, 20, 400])
+    events = made.value.get("events") if isinstance(made.value, dict) else None
+    if made.text is None and isinstance(events, list):
+        made.value["events"] = (events * chance.choice([2, 2, 2, 20, 400]))[:1_100]
 
 
 def _picked(made: Draft, chance: random.Random) -> list[Any]:
@@ -231,40 +249,40 @@ def _contract(made: Draft, chance: random.Random) -> None:
 
 def _no_json(made: Draft, chance: random.Random) -> None:
     text = _body(made, chance)
-    made.text = chance.choice(
-        [
-            damage(text, chance),
-            text[: chance.randrange(len(text) + 1)],
-            text + text,
-            b"\xef\xbb\xbf" + text,
-            text.decode("utf-8", "replace").encode("utf-16"),
-            text.replace(b'"id"', b'"%b":1,"id"' % MARK.encode(), 1),
-            text.replace(b": ", b": NaN, ", 1),
-            b"[" * 3000,
-            MARK.encode() * 1000,
-        ]
-    )
+    made.text = chance.choice(NO_JSON)(text, chance)
 
 
 def _gzip(made: Draft, chance: random.Random) -> None:
     text = _body(made, chance)
-    whole = gzip.compress(text, 1)
     made.headers.append(("Content-Encoding", "gzip"))
-    made.text = chance.choice(
-        [
-            whole,
-            whole,
-            whole,
-            whole[: chance.randrange(len(whole))],
-            damage(whole, chance),
-            whole + whole,
-            whole + MARK.encode(),
-            zlib.compress(text),
-            gzip.compress(whole),
-            gzip.compress(b" " * 9_000_000, 1),
-            gzip.compress(text + b" " * 100_000, 1),
-        ]
-    )
+    made.text = chance.choice(GZIPS)(text, gzip.compress(text, 1), chance)
+
+
+NO_JSON: tuple[Callable[[bytes, random.Random], bytes], ...] = (
+    damage,
+    lambda text, chance: text[: chance.randrange(len(text) + 1)],
+    lambda text, _: text + text,
+    lambda text, _: b"\xef\xbb\xbf" + text,
+    lambda text, _: text.decode("utf-8", "replace").encode("utf-16"),
+    lambda text, _: text.replace(b'"id"', b'"%b":1,"id"' % MARK.encode(), 1),
+    lambda text, _: text.replace(b": ", b": NaN, ", 1),
+    lambda _text, _chance: b"[" * 3000,
+    lambda _text, _chance: MARK.encode() * 1000,
+)
+BOMB = gzip.compress(b" " * 9_000_000)
+GZIPS: tuple[Callable[[bytes, bytes, random.Random], bytes], ...] = (
+    lambda _, whole, _chance: whole,
+    lambda _, whole, _chance: whole,
+    lambda _, whole, _chance: whole,
+    lambda _, whole, chance: whole[: chance.randrange(len(whole))],
+    lambda _, whole, chance: damage(whole, chance),
+    lambda _, whole, _chance: whole + whole,
+    lambda _, whole, _chance: whole + MARK.encode(),
+    lambda text, _whole, _chance: zlib.compress(text),
+    lambda _, whole, _chance: gzip.compress(whole, 1),
+    lambda _text, _whole, _chance: BOMB,
+    lambda text, _whole, _chance: gzip.compress(text + b" " * 10_000, 1),
+)
 
 
 def _body(made: Draft, chance: random.Random) -> bytes:
@@ -304,24 +322,3 @@ MUTATIONS: tuple[Callable[[Draft, random.Random], None], ...] = (
     _change, _change, _change, _remove, _remove, _add, _add, _add, _nest, _repeat, _contract, _contract,
     _no_json, _gzip, _gzip, _method, _path, _header, _header, _headers, _no_headers,
 )  # fmt: skip
-
-
-def damage(data: bytes, chance: random.Random) -> bytes:
-    """Change, insert, repeat or cut some bytes."""
-    changed = bytearray(data)
-    for _ in range(chance.choice([1, 1, 2, 8])):
-        place = chance.randrange(len(changed) + 1)
-        kind = chance.randrange(5)
-        if kind == 0 and changed:
-            changed[place % len(changed)] = chance.randrange(256)
-        elif kind == 1:
-            changed[place:place] = chance.choice(
-                [b"\x00", b"\r\n", b"\n", b":", b" ", b"\xff", b'"', MARK.encode()]
-            )
-        elif kind == 2:
-            changed[place:place] = changed[place : place + chance.randrange(40)]
-        elif kind == 3:
-            del changed[place : place + chance.randrange(20)]
-        else:
-            del changed[place:]
-    return bytes(changed)
