@@ -99,7 +99,7 @@ def test_several_contracts_may_follow_one_option(
 def test_answers_hold_no_server_header_and_no_trace_of_the_client(start: Start) -> None:
     answer = start().call("GET", "/health")
     assert "server" not in answer.headers
-    assert answer.json() == {"status": "ok"}
+    assert answer.json() == {"status": "ok", "ready": True}
 
 
 def test_an_answer_sees_what_was_accepted_before_it_was_asked(start: Start) -> None:

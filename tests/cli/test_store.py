@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from askfirst.cli.main import root
 from askfirst.collector import segment
-from askfirst.collector.frames import ErasureFrame, encode
+from askfirst.collector.frames import encode
 from askfirst.collector.log import prepare
 from askfirst.collector.pipeline import Rules, Terms, sift
 from askfirst.contract.event import now_ms
@@ -229,17 +229,16 @@ def test_erase_takes_the_hash_or_the_uuid_itself(run: Run, place: Path) -> None:
 
 def test_what_a_killed_collector_left_in_its_log_is_loaded_first(run: Run, place: Path) -> None:
     fill(place, [])
-    folder = place.with_name(place.name + "-log")
+    folder = place.with_name(place.name + "-log") / "1"
     prepare(folder)
     frame = sift(
         [make_event(), *sent(installationId=OTHER)], Rules(Terms(parse(CONTRACT)), now_ms())
     )
-    erasure = ErasureFrame("stratus", now_ms(), bytes.fromhex("9d" * 32))
     (folder / segment.file_name(5)).write_bytes(
-        segment.header(5) + segment.frame(encode(frame.frame)) + segment.frame(encode(erasure))
+        segment.header(5) + segment.frame(encode(frame.frame))
     )
-    assert run("check").stdout == "stratus: 3 events\ngood\n"
-    assert [path.name for path in folder.iterdir()] == ["name"]
+    assert run("check").stdout == "stratus: 4 events\ngood\n"
+    assert not list(folder.glob("*.log"))
 
 
 def test_a_store_that_is_not_there_is_not_made(run: Run, place: Path) -> None:

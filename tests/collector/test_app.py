@@ -39,7 +39,7 @@ def test_the_contract_in_force_is_public(api: Any, contract: Any) -> None:
 
 
 def test_health_is_ok(api: Any) -> None:
-    assert api.get("/health").json() == {"status": "ok"}
+    assert api.get("/health").json() == {"status": "ok", "ready": True}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_metrics_count_requests_events_and_drops(api: Any, event: Callable[..., 
 def test_a_bug_is_a_500_in_json_that_tells_nothing(
     api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api.collector.log, "size", lambda: 1 / 0)
+    monkeypatch.setattr(api.store, "size", lambda: 1 / 0)
     answer = api.get("/metrics")
     assert answer.status == 500
     assert list(answer.json()) == ["error"]

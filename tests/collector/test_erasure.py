@@ -19,7 +19,7 @@ def test_what_was_accepted_before_is_erased_and_nothing_else(
     answer = api.post("/v1/erasures", ERASURE)
     assert (answer.status, answer.json()) == (200, {"erased": 2})
     assert [row[2].hex() for row in api.store.rows.values()] == ["aa" * 32]
-    held = b"".join(path.read_bytes() for path in (tmp_path / "log").iterdir())
+    held = b"".join(path.read_bytes() for path in (tmp_path / "log").rglob("*") if path.is_file())
     assert bytes.fromhex(INSTALLATION) not in held
 
 
@@ -59,4 +59,5 @@ def test_while_the_store_is_down_an_erasure_is_to_be_tried_again(
     assert answer.headers["retry-after"] == "30"
     api.store.trouble = ""
     api.loaded()
+    assert api.post("/v1/erasures", ERASURE).json() == {"erased": 1}
     assert api.store.rows == {}

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from askfirst.collector.frames import ErasureFrame, encode
-from askfirst.collector.loader import Loader
+from askfirst.collector.frames import encode
+from askfirst.collector.loader import Loader, Places
 from askfirst.collector.log import Log
 from askfirst.collector.metrics import Metrics
 from askfirst.collector.pipeline import Rules, Terms, sift
+from askfirst.collector.tail import Tail
 from askfirst.contract.event import now_ms
 from askfirst.contract.model import Contract
 from askfirst.stores.base import DAY_MS, Position, StoreError
@@ -29,40 +30,48 @@ class Bench:
         self.said: list[str] = []
         self.now = now_ms()
         self.metrics = Metrics()
-        self.log = Log(folder, None, self.said.append)
+        self.tails = [Tail(folder / name, store.position, self.said.append) for name in "01"]
+        self.logs = [Log(tail.folder) for tail in self.tails]
+        for tail, log in zip(self.tails, self.logs, strict=True):
+            tail.roll = log.roll
         self.loader = self.new_loader()
 
     def new_loader(self, **settings: Any) -> Loader:
         self.loader = Loader(
-            self.log, self.store, [self.contract], self.metrics, lambda: self.now,
-            self.said.append, **{"linger": 0.0, **settings},
+            self.tails, self.store, lambda: [self.contract], self.metrics, lambda: self.now,
+            self.said.append, **{"linger": 0.005, **settings},
         )  # fmt: skip
         return self.loader
 
-    def put(self, *events: dict[str, Any]) -> Position:
+    def put(self, *events: dict[str, Any], log: int = 0) -> Places:
         frame = sift(events, Rules(Terms(self.contract), self.now)).frame
-        return self.append(encode(frame))
+        asyncio.run(self.logs[log].write(encode(frame)))
+        return self.loader.accepted()
 
-    def erase(self) -> Position:
-        frame = ErasureFrame("stratus", self.now, bytes.fromhex(INSTALLATION))
-        return self.append(encode(frame), seal=True)
+    def loaded(self, places: Places) -> bool:
+        return asyncio.run(self.loader.reach(places, 20))
 
-    def append(self, payload: bytes, *, seal: bool = False) -> Position:
-        async def write() -> Position:
-            return await self.log.append(payload, seal=seal)
+    def erase(self) -> int:
+        return asyncio.run(self.loader.erase("stratus", bytes.fromhex(INSTALLATION)))
 
-        return asyncio.run(write())
+    def position(self, log: int = 0) -> Position:
+        return Position(self.tails[log].name, *self.tails[log].durable())
 
-    def loaded(self, position: Position) -> bool:
-        return self.loader.wait_until_loaded(position, 20)
+    def held(self) -> bytes:
+        files = [path for tail in self.tails for path in tail.folder.iterdir()]
+        return b"".join(path.read_bytes() for path in files)
+
+    def close(self) -> None:
+        for log in self.logs:
+            log.close()
+        self.loader.stop()
 
 
 @pytest.fixture
 def bench(tmp_path: Path, memory_store: Any, contract: Contract, event: Any) -> Iterator[Bench]:
     bench = Bench(tmp_path / "log", memory_store, contract, event)
     yield bench
-    bench.log.close()
-    bench.loader.stop()
+    bench.close()
 
 
 def test_events_and_counts_reach_the_store_with_the_position(bench: Bench) -> None:
@@ -72,7 +81,16 @@ def test_events_and_counts_reach_the_store_with_the_position(bench: Bench) -> No
     assert len(bench.store.rows) == 1
     day = bench.now // DAY_MS
     assert bench.store.counts == {("stratus", day, "dropped:undeclared-field"): 1}
-    assert bench.store.positions == {bench.log.name: position}
+    assert bench.store.positions == {bench.tails[0].name: bench.position()}
+
+
+def test_every_log_is_loaded_each_to_its_own_position(bench: Bench) -> None:
+    bench.put(bench.event())
+    places = bench.put(bench.event(), bench.event(), log=1)
+    bench.loader.start()
+    assert bench.loaded(places)
+    assert len(bench.store.rows) == 3
+    assert bench.store.positions == {bench.tails[n].name: bench.position(n) for n in range(2)}
 
 
 def test_many_frames_share_a_transaction_up_to_the_bound(bench: Bench) -> None:
@@ -90,7 +108,7 @@ def test_a_store_that_refuses_is_tried_again_until_it_takes_everything(
     bench.store.trouble = "the disk is on fire"
     position = bench.put(bench.event())
     until(lambda: bench.loader.trouble)
-    assert not bench.loader.wait_until_loaded(position, 0)
+    assert not asyncio.run(bench.loader.reach(position, 0))
     bench.store.trouble = ""
     assert bench.loaded(position)
     assert len(bench.store.rows) == 1
@@ -120,48 +138,65 @@ def test_an_error_nobody_thought_of_does_not_end_the_thread(
 
 
 def test_loading_goes_on_where_the_store_says(bench: Bench) -> None:
-    first = bench.put(bench.event())
-    bench.store.positions[bench.log.name] = first
+    bench.put(bench.event())
+    bench.store.positions[bench.tails[0].name] = bench.position()
     second = bench.put(bench.event())
+    bench.tails = [_reopened(bench, number) for number in range(2)]
     bench.new_loader().start()
     assert bench.loaded(second)
     assert bench.store.loads == [1]
 
 
-def test_an_erasure_takes_what_came_before_it_and_not_what_comes_after(bench: Bench) -> None:
-    bench.put(bench.event(), bench.event(), bench.event(installationId="aa" * 32))
-    erasure = bench.erase()
-    position = bench.put(bench.event())
-    bench.loader.start()
-    assert bench.loaded(position)
-    assert len(bench.store.rows) == 2
-    assert bench.loader.take_erased(erasure) == 2
-    assert bench.loader.take_erased(erasure) == 0
+def _reopened(bench: Bench, number: int) -> Tail:
+    bench.logs[number].close()
+    return Tail(bench.tails[number].folder, bench.store.position, bench.said.append)
 
 
-def test_when_an_erasure_is_done_the_log_holds_nothing_of_it(bench: Bench, tmp_path: Path) -> None:
+def test_segments_are_deleted_when_they_are_ended_and_loaded(bench: Bench) -> None:
     bench.put(bench.event())
+    bench.put(bench.event(), log=1)
     bench.loader.start()
-    assert bench.loaded(bench.erase())
-    held = b"".join(path.read_bytes() for path in (tmp_path / "log").iterdir())
-    assert bytes.fromhex(INSTALLATION) not in held
+    assert bench.loaded(bench.loader.end_segments())
+    assert [path for tail in bench.tails for path in tail.folder.glob("*.log")] == []
+    assert bytes.fromhex(INSTALLATION) not in bench.held()
 
 
-def test_an_erasure_whose_position_could_not_be_kept_reports_all_it_erased(bench: Bench) -> None:
-    bench.put(bench.event())
-    erasure = bench.erase()
-    real = bench.store.load
-    failures = [StoreError("not now")]
-
-    def load(events: Any, counts: Any, position: Any) -> Any:
-        if not events and failures:
-            raise failures.pop()
-        return real(events, counts, position)
-
-    bench.store.load = load
+def test_an_erasure_is_done_between_transactions_and_scrubbed_soon_after(
+    bench: Bench, until: Callable[..., None]
+) -> None:
+    places = bench.put(bench.event(), bench.event(), bench.event(installationId="aa" * 32))
     bench.loader.start()
-    assert bench.loaded(erasure)
-    assert bench.loader.take_erased(erasure) == 1
+    assert bench.loaded(places)
+    until(lambda: bench.store.scrubs == 1)  # what an earlier run may have left
+    assert bench.erase() == 2
+    assert len(bench.store.rows) == 1
+    assert bench.store.scrubs == 1
+    bench.now += 5_000
+    until(lambda: bench.store.scrubs == 2)
+
+
+def test_a_scrub_that_fails_is_said_and_tried_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, until: Callable[..., None]
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.store, "scrub", _refuse)
+        bench.loader.start()
+        until(lambda: any("can still be read" in line for line in bench.said))
+    bench.now += 30_000
+    until(lambda: bench.store.scrubs == 1)
+
+
+def _refuse() -> None:
+    raise StoreError("not now")
+
+
+def test_a_job_that_fails_tells_whoever_asked_and_loading_goes_on(bench: Bench) -> None:
+    bench.loader.start()
+    bench.store.trouble = "gone"
+    with pytest.raises(StoreError, match="gone"):
+        bench.erase()
+    bench.store.trouble = ""
+    assert bench.loaded(bench.put(bench.event()))
 
 
 def test_waiting_works_for_many_from_an_event_loop(bench: Bench) -> None:
@@ -169,8 +204,11 @@ def test_waiting_works_for_many_from_an_event_loop(bench: Bench) -> None:
 
     async def ask() -> list[bool]:
         frame = sift([bench.event()], Rules(Terms(bench.contract), bench.now)).frame
-        ends = [await bench.log.append(encode(frame)) for _ in range(5)]
-        return list(await asyncio.gather(*(bench.loader.reach(end, 20) for end in ends)))
+        places = []
+        for _ in range(5):
+            await bench.logs[0].write(encode(frame))
+            places.append(bench.loader.accepted())
+        return list(await asyncio.gather(*(bench.loader.reach(row, 20) for row in places)))
 
     assert asyncio.run(ask()) == [True] * 5
 
@@ -181,28 +219,26 @@ def test_waiting_ends_when_its_time_is_up(bench: Bench) -> None:
     assert bench.loader._waiters == []
 
 
-def test_a_damaged_segment_is_set_aside_and_the_next_one_loaded(
-    bench: Bench, tmp_path: Path
-) -> None:
+def test_a_damaged_segment_is_set_aside_and_the_next_one_loaded(bench: Bench) -> None:
     bench.put(bench.event())
     bad = bench.put(bench.event())
-    path = next((tmp_path / "log").glob("*.log"))
+    path = next(bench.tails[0].folder.glob("*.log"))
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
     bench.loader.start()
-    assert bench.loaded(Position(bench.log.name, bad.segment + 1, 0))
+    segment, _ = bad[bench.tails[0].name]
+    assert bench.loaded({bench.tails[0].name: (segment + 1, 0)})
     assert bench.loaded(bench.put(bench.event()))
     assert len(bench.store.rows) == 2
-    assert bench.log.corrupt == 1
+    assert bench.tails[0].corrupt == 1
 
 
 def test_stopping_loads_what_is_left(bench: Bench) -> None:
     bench.loader.start()
     for _ in range(5):
         bench.put(bench.event())
-    bench.log.close()
-    bench.loader.stop()
+    bench.close()
     assert len(bench.store.rows) == 5
 
 
@@ -210,10 +246,9 @@ def test_stopping_does_not_wait_for_a_store_that_refuses(bench: Bench) -> None:
     bench.loader.start()
     bench.store.trouble = "gone"
     bench.put(bench.event())
-    bench.log.close()
-    bench.loader.stop()
+    bench.close()
     assert bench.store.rows == {}
-    assert bench.log.size() > 0
+    assert bench.tails[0].size() > 0
 
 
 def test_retention_runs_at_the_start_and_once_a_day(
@@ -226,7 +261,6 @@ def test_retention_runs_at_the_start_and_once_a_day(
     bench.now += DAY_MS - 1
     assert bench.loaded(bench.put(bench.event()))
     bench.now += 1
-    bench.loader._log.wake()
     until(lambda: len(bench.store.retained) == 2)
     assert bench.store.retained == [
         ("stratus", first - 395 * DAY_MS),

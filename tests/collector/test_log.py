@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,59 +16,84 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from askfirst.collector import log as logs
 from askfirst.collector import segment
-from askfirst.collector.log import Log, LogClosed, LogFull, LogUnavailable, prepare
+from askfirst.collector.log import (
+    Log,
+    LogClosed,
+    LogError,
+    LogFull,
+    LogHeld,
+    LogQuota,
+    LogUnavailable,
+    prepare,
+)
+from askfirst.collector.tail import Tail
 from askfirst.stores.base import Position
 
-Open = Callable[..., Log]
+
+class Both:
+    """A log with both of its sides in this process."""
+
+    def __init__(self, folder: Path, position: Position | None = None, **sizes: int) -> None:
+        self.folder = folder
+        self.said: list[str] = []
+        self.tail = Tail(folder, lambda _: position, self.said.append)
+        self.log = Log(folder, **sizes)
+        self.tail.roll = self.log.roll
+        self.name = self.tail.name
+
+    def append(self, *payloads: bytes) -> Position:
+        """Append, all at once, and return where the log ends then."""
+
+        async def all_of_them() -> None:
+            await asyncio.gather(*(self.log.write(payload) for payload in payloads))
+
+        asyncio.run(all_of_them())
+        return Position(self.name, *self.tail.durable())
+
+    def roll(self) -> Position:
+        """End the segment, and return where the log goes on."""
+        self.tail.end_segment(self.tail.durable()[0])
+        return Position(self.name, *self.tail.durable())
+
+    def everything(self, after: Position | None = None) -> list[bytes]:
+        return [frame.payload for frame in self.tail.frames(after or Position(self.name, 0, 0))]
+
+    def segments(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir() if path.suffix == ".log")
+
+
+Open = Callable[..., Both]
 
 
 @pytest.fixture
 def open_log(tmp_path: Path) -> Iterator[Open]:
-    """Return a function that opens the log; `said` on it holds what the operator is told."""
-    opened: list[Log] = []
+    opened: list[Both] = []
 
-    def open_(position: Position | None = None, **sizes: int) -> Log:
-        said: list[str] = []
-        log = Log(tmp_path / "log", position, said.append, **sizes)
-        log.said = said  # type: ignore[attr-defined]
-        opened.append(log)
-        return log
+    def open_(position: Position | None = None, **sizes: int) -> Both:
+        opened.append(Both(tmp_path / "log", position, **sizes))
+        return opened[-1]
 
     yield open_
-    for log in opened:
-        log.close()
-
-
-def append(log: Log, *payloads: bytes, seal: bool = False) -> list[Position]:
-    async def all_of_them() -> list[Position]:
-        return list(await asyncio.gather(*(log.append(p, seal=seal) for p in payloads)))
-
-    return asyncio.run(all_of_them())
-
-
-def everything(log: Log, after: Position | None = None) -> list[bytes]:
-    return [frame.payload for frame in log.frames(after or Position(log.name, 0, 0))]
-
-
-def segments(log: Log) -> list[str]:
-    return sorted(path.name for path in log._folder.iterdir() if path.suffix == ".log")
+    for both in opened:
+        both.log.close()
 
 
 def test_what_is_appended_can_be_read_in_order(open_log: Open) -> None:
-    log = open_log()
-    positions = append(log, b"one", b"two", b"three")
-    assert everything(log) == [b"one", b"two", b"three"]
-    assert everything(log, positions[0]) == [b"two", b"three"]
-    assert log.durable() == positions[-1]
-    assert log.waiting() == 0
+    both = open_log()
+    one = both.append(b"one")
+    both.append(b"two", b"three")
+    assert both.everything() == [b"one", b"two", b"three"]
+    assert both.everything(one) == [b"two", b"three"]
+    assert both.log.waiting() == 0
 
 
 def test_acknowledgement_waits_for_the_fsync_and_many_share_one(
     open_log: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = open_log()
-    append(log, b"first")
+    both = open_log()
+    both.append(b"first")
     may_sync, syncing = threading.Event(), threading.Event()
     syncs: list[int] = []
     real = os.fsync
@@ -79,23 +106,24 @@ def test_acknowledgement_waits_for_the_fsync_and_many_share_one(
 
     async def scenario() -> None:
         monkeypatch.setattr(os, "fsync", slow)
-        early = log.append(b"early")
+        early = asyncio.create_task(both.log.write(b"early"))
         await asyncio.to_thread(syncing.wait, 10)
-        late = [log.append(b"late") for _ in range(50)]
-        assert everything(log) == [b"first"]  # a reader sees only what is durable
+        late = [asyncio.create_task(both.log.write(b"late")) for _ in range(50)]
+        await asyncio.sleep(0)
+        assert both.everything() == [b"first"]  # a reader sees only what is durable
         assert not early.done()
         may_sync.set()
         await asyncio.gather(early, *late)
 
     asyncio.run(scenario())
     assert len(syncs) == 2
-    assert len(everything(log)) == 52
+    assert len(both.everything()) == 52
 
 
 def test_more_waiting_bytes_than_the_bound_are_refused(
     open_log: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = open_log(waiting_bytes=100)
+    both = open_log(waiting_bytes=100)
     may_write = threading.Event()
     real = os.pwrite
 
@@ -105,23 +133,40 @@ def test_more_waiting_bytes_than_the_bound_are_refused(
 
     async def scenario() -> None:
         monkeypatch.setattr(os, "pwrite", slow)
-        first = log.append(b"x" * 80)
+        first = asyncio.create_task(both.log.write(b"x" * 80))
+        await asyncio.sleep(0)
         with pytest.raises(LogFull):
-            log.append(b"y" * 80)
+            await both.log.write(b"y" * 80)
         may_write.set()
         await first
-        await log.append(b"z" * 200)  # one that is larger than the bound fits an empty queue
+        await both.log.write(b"z" * 200)  # one that is larger than the bound fits an empty queue
 
     asyncio.run(scenario())
-    assert everything(log) == [b"x" * 80, b"z" * 200]
+    assert both.everything() == [b"x" * 80, b"z" * 200]
+
+
+def test_a_full_quota_refuses_until_the_loader_has_made_room(
+    open_log: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "LOOK_AGAIN", 0.0)
+    both = open_log(quota_bytes=500, segment_bytes=100)
+    for _ in range(3):
+        both.append(b"x" * 120)
+    with pytest.raises(LogQuota):
+        both.append(b"y" * 120)
+    assert both.log.trouble
+    both.tail.release(both.tail.settled(Position(both.name, 1, 148)))
+    both.append(b"z" * 120)
+    assert both.everything(Position(both.name, 2, 0)) == [b"x" * 120, b"x" * 120, b"z" * 120]
+    assert not both.log.trouble
 
 
 def test_a_full_disk_refuses_leaves_no_partial_frame_and_heals_by_itself(
     open_log: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = open_log()
-    append(log, b"before")
-    size = (log._folder / segments(log)[0]).stat().st_size
+    both = open_log()
+    both.append(b"before")
+    size = (both.folder / both.segments()[0]).stat().st_size
     real = os.pwrite
 
     def full(descriptor: int, data: Any, offset: int) -> int:
@@ -132,38 +177,62 @@ def test_a_full_disk_refuses_leaves_no_partial_frame_and_heals_by_itself(
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwrite", full)
         with pytest.raises(LogUnavailable, match="No space left"):
-            append(log, b"during")
-    assert (log._folder / segments(log)[0]).stat().st_size == size
-    append(log, b"after")
-    assert everything(log) == [b"before", b"after"]
-    assert len(segments(log)) == 1
+            both.append(b"during")
+    assert (both.folder / both.segments()[0]).stat().st_size == size
+    both.append(b"after")
+    assert both.everything() == [b"before", b"after"]
+    assert len(both.segments()) == 1
 
 
 def test_a_full_disk_at_the_start_of_a_segment_heals_too(
     open_log: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = open_log()
+    both = open_log()
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwrite", _no_space)
         with pytest.raises(LogUnavailable):
-            append(log, b"during")
-    assert segments(log) == []
-    append(log, b"after")
-    assert everything(log) == [b"after"]
+            both.append(b"during")
+    assert both.segments() == []
+    both.append(b"after")
+    assert both.everything() == [b"after"]
 
 
 def test_a_segment_whose_fsync_failed_is_not_written_again(
     open_log: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = open_log()
-    append(log, b"before")
+    both = open_log()
+    both.append(b"before")
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", _no_space)
         with pytest.raises(LogUnavailable):
-            append(log, b"during")
-    append(log, b"after")
-    assert everything(log) == [b"before", b"after"]
-    assert len(segments(log)) == 2
+            both.append(b"during")
+    both.append(b"after")
+    assert both.everything() == [b"before", b"after"]
+    assert len(both.segments()) == 2
+
+
+def test_what_could_not_be_taken_back_after_a_full_disk_is_set_aside(
+    open_log: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = open_log()
+    before = both.append(b"before")
+    real = os.pwrite
+
+    def full(descriptor: int, data: Any, offset: int) -> int:
+        if len(data) > 7:
+            return real(descriptor, data[:7], offset)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        patch.setattr(os, "ftruncate", _no_space)
+        with pytest.raises(LogUnavailable):
+            both.append(b"during")
+    both.append(b"after")
+    with pytest.raises(segment.CorruptError) as caught:
+        both.everything(before)
+    goes_on = both.tail.set_aside(1, caught.value.offset)
+    assert both.everything(goes_on) == [b"after"]
 
 
 def _no_space(*_: Any) -> int:
@@ -171,128 +240,188 @@ def _no_space(*_: Any) -> int:
 
 
 def test_segments_rotate_by_size_and_go_when_they_are_loaded(open_log: Open) -> None:
-    log = open_log(segment_bytes=100)
-    positions = [append(log, b"x" * 60)[0] for _ in range(5)]
+    both = open_log(segment_bytes=100)
+    for _ in range(5):
+        both.append(b"x" * 60)
+    positions = [frame.end for frame in both.tail.frames(Position(both.name, 0, 0))]
     assert len({p.segment for p in positions}) == 3
-    log.release(positions[2])
-    assert everything(log) == [b"x" * 60] * 3  # the second segment is not loaded to its end
-    log.release(positions[3])
-    assert everything(log) == [b"x" * 60]
-    assert len(segments(log)) == 1
-    assert log.size() == (log._folder / segments(log)[0]).stat().st_size
+    assert both.tail.settled(positions[2]) == positions[2]
+    both.tail.release(positions[2])
+    assert both.everything() == [b"x" * 60] * 3  # the second segment is not loaded to its end
+    behind = both.tail.settled(positions[3])
+    assert behind == Position(both.name, 3, 0)
+    both.tail.release(behind)
+    assert both.everything() == [b"x" * 60]
+    assert len(both.segments()) == 1
+    assert both.tail.size() == (both.folder / both.segments()[0]).stat().st_size
 
 
-def test_a_seal_ends_the_segment_right_there(open_log: Open) -> None:
-    log = open_log()
-
-    async def scenario() -> list[Position]:
-        futures = [log.append(b"one"), log.append(b"last", seal=True), log.append(b"next")]
-        return list(await asyncio.gather(*futures))
-
-    one, last, following = asyncio.run(scenario())
-    assert (one.segment, last.segment, following.segment) == (1, 1, 2)
-    log.release(last)
-    assert everything(log) == [b"next"]
+def test_a_segment_ends_where_the_reader_asks_for_it(open_log: Open) -> None:
+    both = open_log()
+    last = both.append(b"one", b"last")
+    goes_on = both.roll()
+    assert (last.segment, goes_on) == (1, Position(both.name, 2, 0))
+    assert both.append(b"next").segment == 2
+    assert both.tail.settled(last) == goes_on
+    both.tail.release(goes_on)
+    assert both.everything() == [b"next"]
 
 
 def test_after_a_restart_writing_begins_in_a_new_segment(open_log: Open) -> None:
     first = open_log()
-    append(first, b"one")
-    first.close()
+    first.append(b"one")
+    first.log.close()
     second = open_log()
     assert second.name == first.name
-    [position] = append(second, b"two")
-    assert position.segment == 2
-    assert everything(second) == [b"one", b"two"]
+    assert second.append(b"two").segment == 2
+    assert second.everything() == [b"one", b"two"]
 
 
 def test_a_new_segment_is_numbered_above_what_the_store_has_seen(
     open_log: Open, tmp_path: Path
 ) -> None:
     position = Position(prepare(tmp_path / "log"), 41, 99)
-    log = open_log(position)
-    assert log.durable() == position
-    assert append(log, b"one")[0].segment == 42
+    both = open_log(position)
+    assert both.tail.start == position
+    assert both.append(b"one").segment == 42
 
 
 def test_what_the_store_has_is_deleted_at_the_start(open_log: Open) -> None:
     first = open_log(segment_bytes=50)
-    positions = append(first, b"x" * 60, seal=True) + append(first, b"y" * 60)
-    first.close()
-    second = open_log(positions[0])
-    assert everything(second, positions[0]) == [b"y" * 60]
-    assert segments(second) == [segment.file_name(2)]
+    loaded = first.append(b"x" * 60)
+    first.append(b"y" * 60)
+    first.log.close()
+    second = open_log(Position(first.name, 1, loaded.offset or 10_000))
+    assert second.everything() == [b"y" * 60]
+    assert second.segments() == [segment.file_name(2)]
 
 
 def test_a_torn_last_frame_is_cut_off(open_log: Open) -> None:
     first = open_log()
-    append(first, b"one", b"two")
-    first.close()
-    path = first._folder / segments(first)[0]
+    first.append(b"one", b"two")
+    first.log.close()
+    path = first.folder / first.segments()[0]
     whole = path.read_bytes()
     path.write_bytes(whole + segment.frame(b"three")[:-2])
     second = open_log()
-    assert everything(second) == [b"one", b"two"]
+    assert second.everything() == [b"one", b"two"]
     assert path.read_bytes() == whole
-    assert second.corrupt == 0
+    assert second.tail.corrupt == 0
 
 
 def test_a_damaged_frame_is_set_aside_named_and_counted(open_log: Open) -> None:
     first = open_log()
-    append(first, b"one", b"two", b"three")
-    first.close()
-    path = first._folder / segments(first)[0]
-    whole = path.read_bytes()
-    damaged = whole.replace(b"two", b"tw0")
+    first.append(b"one", b"two", b"three")
+    first.log.close()
+    path = first.folder / first.segments()[0]
+    damaged = path.read_bytes().replace(b"two", b"tw0")
     path.write_bytes(damaged)
     second = open_log()
-    assert everything(second) == [b"one"]
+    assert second.everything() == [b"one"]
     aside = path.with_name(path.name + ".corrupt")
     assert aside.read_bytes() == damaged
-    assert second.corrupt == 1
-    [line] = second.said  # type: ignore[attr-defined]
+    assert second.tail.corrupt == 1
+    [line] = second.said
     assert str(aside) in line
-    assert append(second, b"four")[0].segment == 2
+    assert second.append(b"four").segment == 2
 
 
 def test_a_file_that_is_no_segment_is_set_aside_whole(open_log: Open, tmp_path: Path) -> None:
     prepare(tmp_path / "log")
     path = tmp_path / "log" / segment.file_name(3)
     path.write_bytes(b"something else altogether")
-    log = open_log()
-    assert everything(log) == []
-    assert log.corrupt == 1
-    assert [p.name for p in log._folder.glob("*.corrupt")] == [path.name + ".corrupt"]
-    assert append(log, b"one")[0].segment == 4
+    both = open_log()
+    assert both.everything() == []
+    assert both.tail.corrupt == 1
+    assert [p.name for p in both.folder.glob("*.corrupt")] == [path.name + ".corrupt"]
+    assert both.append(b"one").segment == 4
 
 
 def test_damage_found_while_reading_is_set_aside_and_writing_goes_on(open_log: Open) -> None:
-    log = open_log()
-    append(log, b"one", b"two")
-    path = log._folder / segments(log)[0]
+    both = open_log()
+    both.append(b"one", b"two")
+    path = both.folder / both.segments()[0]
     path.write_bytes(path.read_bytes().replace(b"two", b"tw0"))
     with pytest.raises(segment.CorruptError) as caught:
-        everything(log)
-    goes_on = log.set_aside(1, caught.value.offset)
-    append(log, b"three")
-    assert everything(log, goes_on) == [b"three"]
-    assert log.corrupt == 1
+        both.everything()
+    goes_on = both.tail.set_aside(1, caught.value.offset)
+    both.append(b"three")
+    assert both.everything(goes_on) == [b"three"]
+    assert both.tail.corrupt == 1
+
+
+def test_a_writer_that_does_not_answer_is_an_error_and_no_endless_wait(
+    open_log: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("askfirst.collector.tail.ROLL_SECONDS", 0.05)
+    both = open_log()
+    both.append(b"one")
+    both.tail.roll = lambda: None
+    with pytest.raises(OSError, match="does not answer"):
+        both.tail.end_segment(1)
 
 
 def test_a_closed_log_takes_nothing_and_can_still_be_read(open_log: Open) -> None:
-    log = open_log()
-    append(log, b"one")
-    log.close()
+    both = open_log()
+    both.append(b"one")
+    both.log.close()
     with pytest.raises(LogClosed):
-        append(log, b"two")
-    assert everything(log) == [b"one"]
+        both.append(b"two")
+    assert both.everything() == [b"one"]
+
+
+def test_a_log_has_one_writer(
+    open_log: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "LOCK_SECONDS", 0.05)
+    open_log().append(b"one")
+    with pytest.raises(LogHeld, match="another collector"):
+        Log(tmp_path / "log")
+    with pytest.raises(LogHeld):
+        Tail(tmp_path / "log", lambda _: None, pytest.fail)
+
+
+def test_a_reader_in_another_process_sees_what_is_durable(open_log: Open) -> None:
+    both = open_log()
+    both.append(b"one", b"two")
+    program = (
+        "import sys; from pathlib import Path; from askfirst.collector.watermark import Watermark;"
+        "print(*Watermark(Path(sys.argv[1])).get())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(both.folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert tuple(map(int, done.stdout.split())) == both.tail.durable()
 
 
 def test_files_are_for_this_user_alone(open_log: Open) -> None:
-    log = open_log()
-    append(log, b"one")
-    assert log._folder.stat().st_mode & 0o077 == 0
-    assert all(path.stat().st_mode & 0o077 == 0 for path in log._folder.iterdir())
+    both = open_log()
+    both.append(b"one")
+    assert both.folder.stat().st_mode & 0o077 == 0
+    assert all(path.stat().st_mode & 0o077 == 0 for path in both.folder.iterdir())
+
+
+def test_a_client_that_went_away_does_not_disturb_the_others(open_log: Open) -> None:
+    both = open_log()
+
+    async def scenario() -> None:
+        gone = asyncio.create_task(both.log.write(b"gone"))
+        stays = asyncio.create_task(both.log.write(b"stays"))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await stays
+
+    asyncio.run(scenario())
+    assert both.everything() == [b"gone", b"stays"]
+
+
+def test_every_refusal_says_when_to_come_again() -> None:
+    for kind in (LogFull, LogQuota, LogUnavailable, LogClosed):
+        assert issubclass(kind, LogError)
+        assert kind.retry_after > 0
 
 
 @given(st.lists(st.lists(st.binary(min_size=1, max_size=40), max_size=4), max_size=4), st.data())
@@ -303,19 +432,20 @@ def test_any_cut_at_any_restart_loses_only_the_tail_of_the_last_segment(
     folder = tmp_path_factory.mktemp("log")
     survived: list[bytes] = []
     for run in runs:
-        log = Log(folder, None, pytest.fail, segment_bytes=64)
-        assert everything(log) == survived
-        append(log, *run)
-        log.close()
+        both = Both(folder, segment_bytes=64)
+        assert both.everything() == survived
+        both.append(*run)
+        both.log.close()
         survived += run
         if run:
-            last = folder / segments(log)[-1]
+            last = folder / both.segments()[-1]
             whole = last.read_bytes()
             kept = sum(1 for _ in segment.frames(last, 0, len(whole)))
             last.write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
             state = segment.inspect(last, 0)
             now = sum(1 for _ in segment.frames(last, 0, state.end)) if state.end else 0
             survived = survived[: len(survived) - kept + now]
-    log = Log(folder, None, pytest.fail)
-    assert everything(log) == survived
-    log.close()
+    both = Both(folder)
+    assert both.everything() == survived
+    assert both.said == []
+    both.log.close()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from askfirst.collector.frames import ErasureFrame, EventsFrame, decode, encode
+from askfirst.collector.frames import EventsFrame, decode, encode
 from askfirst.collector.pipeline import DropReason, Rules, Terms, sift
 from askfirst.contract.event import form, new_id, new_installation, now_ms
 from askfirst.contract.model import Contract
@@ -275,5 +275,3 @@ def _fits(contract: Contract, name: str, value: object) -> bool:
 def test_frames_come_back_as_they_went(contract: Contract, event: Event) -> None:
     frame = sift([event(), event(user=1)], Rules(Terms(contract), now_ms())).frame
     assert decode(encode(frame)) == frame
-    erasure = ErasureFrame("stratus", 1, bytes(32))
-    assert decode(encode(erasure)) == erasure

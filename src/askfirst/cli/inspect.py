@@ -8,7 +8,7 @@ import click
 
 from askfirst.cli.main import Failure
 from askfirst.collector.inspection import build_inspector
-from askfirst.collector.server import ServerError, ended_by_signals, listen, run, url_of
+from askfirst.collector.server import ServerError, ended_by_signals, listen, run_plain, url_of
 
 PORT = 8601
 GUIDE = """\
@@ -39,7 +39,7 @@ def command(port: int) -> None:
         try:
             with listen("127.0.0.1", port) as listener:
                 url = url_of(listener, tls=False)
-                run(
+                run_plain(
                     build_inspector(_print),
                     listener,
                     lambda: click.echo(GUIDE.format(url=url), err=True),

@@ -2,36 +2,69 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
-from askfirst.cli.contract import read
+from askfirst.cli import settings_file
 from askfirst.cli.main import Failure
 from askfirst.collector import config as settings
 from askfirst.collector import private
 from askfirst.collector.access import login_link, read_token
 from askfirst.collector.app import build_app
-from askfirst.collector.server import (
-    ServerError,
-    check_certificate,
-    ended_by_signals,
-    listen,
-    run,
-    url_of,
-)
-from askfirst.contract.model import Contract
+from askfirst.collector.log import LogHeld
+from askfirst.collector.renewal import Files
+from askfirst.collector.server import ServerError, ended_by_signals, listen, run, url_of
+from askfirst.collector.tls import TlsError, context_of
+from askfirst.contract import loading
+from askfirst.contract.model import Contract, ContractError
 from askfirst.stores.base import Store, StoreError
 from askfirst.stores.opening import open_store
 
 PORT = 8600
+LIMITS = settings.Limits()
 
 
-@click.command()
+class Bytes(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """A number of bytes, as in 512MiB or 4GiB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(\d+)\s*([KMGT]i?B?|B)?", str(value).strip(), re.IGNORECASE)
+        if not found:
+            self.fail(f"{value!r} is no size; write it as in 512MiB or 4GiB", param, ctx)
+        unit = (found[2] or "B")[0].upper()
+        factor: int = 1024 ** "BKMGT".index(unit)
+        return int(found[1]) * factor
+
+
+def _network(
+    _context: click.Context, _param: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    networks = []
+    for value in values:
+        try:
+            networks.append(str(ipaddress.ip_network(value, strict=False)))
+        except ValueError:
+            raise click.BadParameter(
+                f"{value!r} is no address or network; write it as in 10.0.0.5 or 10.0.0.0/8"
+            ) from None
+    return tuple(networks)
+
+
+@click.command(context_settings={"auto_envvar_prefix": "ASKFIRST_SERVE"})
+@settings_file.option()
 @click.option(
     "--contract",
     "contracts",
@@ -50,8 +83,55 @@ PORT = 8600
     show_default=True,
     help="Port to listen on; 0 takes a free one.",
 )
-@click.option("--tls-cert", metavar="FILE", help="Certificate chain, in PEM.")
+@click.option(
+    "--tls-cert", metavar="FILE", help="Certificate chain, in PEM; read again when it changes."
+)
 @click.option("--tls-key", metavar="FILE", help="The certificate's private key, in PEM.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Processes that take events; from 2 on they are apart from the one with the store.",
+)
+@click.option(
+    "--log-quota",
+    type=Bytes(),
+    default="4GiB",
+    show_default=True,
+    help="Disk for events that the store does not have yet; beyond it, clients are told to wait.",
+)
+@click.option(
+    "--trusted-proxy",
+    metavar="NETWORK",
+    multiple=True,
+    callback=_network,
+    help="A proxy whose Forwarded or X-Forwarded-For header is believed.",
+)
+@click.option(
+    "--requests-per-minute",
+    type=click.IntRange(0),
+    default=LIMITS.requests_per_minute,
+    show_default=True,
+    help="Of one client; 0 for no limit.",
+)
+@click.option(
+    "--burst",
+    type=click.IntRange(1),
+    default=LIMITS.burst,
+    show_default=True,
+    help="Requests of one client at once, before that limit begins.",
+)
+@click.option(
+    "--events-per-day",
+    type=click.IntRange(0),
+    default=LIMITS.events_per_day,
+    show_default=True,
+    help="Of one installation; 0 for no limit.",
+)
+@click.option("--header-seconds", type=float, default=LIMITS.header_seconds, hidden=True)
+@click.option("--body-seconds", type=float, default=LIMITS.body_seconds, hidden=True)
+@click.option("--idle-seconds", type=float, default=LIMITS.idle_seconds, hidden=True)
 def command(
     contracts: tuple[str, ...],
     more: tuple[str, ...],
@@ -60,20 +140,28 @@ def command(
     port: int,
     tls_cert: str | None,
     tls_key: str | None,
+    workers: int,
+    log_quota: int,
+    trusted_proxy: tuple[str, ...],
+    **limits: Any,
 ) -> None:
     """Run the collector: receive events, keep them, answer questions.
 
     Several contracts may follow one --contract. SIGTERM and Ctrl-C end it when everything received
-    is in the store.
+    is in the store. SIGHUP reads contracts and certificate again; so does a change of their files.
+
+    Each option can be set in the environment (ASKFIRST_SERVE_PORT) or in a file (--config) too.
     """
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key belong together; give both")
-    agreed = _contracts((*contracts, *more))
+    names = (*contracts, *more)
+    read = partial(_contracts, names)
+    agreed = _checked(read)
     place = store or str(settings.default_store(os.environ))
     with ended_by_signals(), ExitStack() as stack:
         try:
             if tls_cert is not None and tls_key is not None:
-                check_certificate(tls_cert, tls_key)
+                context_of(tls_cert, tls_key)
             listener = stack.enter_context(listen(host, port))
             token = read_token(settings.state_folder(os.environ))
             private.make_folder(settings.beside(place, "", os.environ).parent)
@@ -83,14 +171,18 @@ def command(
                     contracts=agreed,
                     log_folder=settings.beside(place, "-log", os.environ),
                     token=token,
+                    workers=workers,
+                    quota_bytes=log_quota,
+                    limits=settings.Limits(trusted_proxies=trusted_proxy, **limits),
                 ),
                 opened,
                 say=_say,
             )
             url = url_of(listener, tls=tls_cert is not None)
             stack.enter_context(_announced(settings.beside(place, "-server.json", os.environ), url))
-            run(app, listener, lambda: _greet(url, token), certificate=tls_cert, key=tls_key)
-        except (ServerError, StoreError) as error:
+            files = Files(names, read, tls_cert, tls_key)
+            run(app, listener, lambda: _greet(url, token), files)
+        except (ServerError, StoreError, TlsError, LogHeld) as error:
             raise Failure(str(error)) from error
         except OSError as error:
             name = error.filename or place
@@ -98,14 +190,23 @@ def command(
 
 
 def _contracts(names: tuple[str, ...]) -> tuple[Contract, ...]:
-    """Read contracts, of which no two may be of one tool."""
+    """Read contracts, of which no two may be of one tool. Raises ContractError."""
     agreed: dict[str, Contract] = {}
     for name in names:
-        contract = read(name)
+        contract = loading.load(name)
         if contract.name in agreed:
-            raise Failure(f"{name}: is a second contract of {contract.name}; give one of them")
+            raise ContractError(
+                name, [f"is a second contract of {contract.name}; give one of them"]
+            )
         agreed[contract.name] = contract
     return tuple(agreed.values())
+
+
+def _checked(read: Callable[[], tuple[Contract, ...]]) -> tuple[Contract, ...]:
+    try:
+        return read()
+    except ContractError as error:
+        raise Failure(str(error).replace("\n", "\naskfirst: ")) from error
 
 
 @contextmanager

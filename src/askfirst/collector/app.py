@@ -19,13 +19,12 @@ from askfirst.collector.access import Access
 from askfirst.collector.answers import Answers
 from askfirst.collector.collector import Collector
 from askfirst.collector.config import Config
+from askfirst.collector.door import Take
 from askfirst.collector.erasure import take_erasure
-from askfirst.collector.ingest import take_events
 from askfirst.collector.log import LogError
 from askfirst.collector.metrics import Metrics
 from askfirst.collector.public import Public
 from askfirst.collector.request import Endpoint, Refusal
-from askfirst.collector.wolkenkit import take_command
 from askfirst.contract.event import now_ms
 from askfirst.stores.base import Store, StoreError
 
@@ -62,9 +61,10 @@ def build_app(
 def routes(collector: Collector, access: Access) -> list[BaseRoute]:
     """Return every route of the collector."""
     answers, public = Answers(collector), Public(collector)
-    events = Endpoint(partial(take_events, collector))
-    command = Endpoint(partial(take_command, collector))
-    erasures = Endpoint(partial(take_erasure, collector))
+    wait = collector.door.wait
+    events = Endpoint(partial(_keep, collector, collector.door.take_events), wait)
+    command = Endpoint(partial(_keep, collector, collector.door.take_command), wait)
+    erasures = Endpoint(partial(take_erasure, collector), wait)
     return [
         Route("/v1/events", events, methods=["POST"]),
         Route("/v1/command", command, methods=["POST"]),
@@ -74,9 +74,15 @@ def routes(collector: Collector, access: Access) -> list[BaseRoute]:
         Route("/", access.guard(answers.home)),
         Route("/login", access.login),
         Route("/health", public.health),
+        Route("/health/ready", public.ready),
         Route("/metrics", public.metrics),
         Route("/openapi.json", public.openapi),
     ]
+
+
+async def _keep(collector: Collector, take: Take, body: bytes) -> bytes:
+    """Take events that came through the application; nearly all are taken at the door."""
+    return await collector.keep(take(body))
 
 
 class Counted:

@@ -2,45 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from askfirst.collector import private
 from askfirst.collector.config import Config
-from askfirst.collector.loader import Loader
-from askfirst.collector.log import Log, prepare
-from askfirst.collector.metrics import Metrics
-from askfirst.collector.pipeline import Terms
+from askfirst.collector.door import Door
+from askfirst.collector.ingest import Taken, answer
+from askfirst.collector.loader import Loader, Places
+from askfirst.collector.log import Log
+from askfirst.collector.metrics import Counts, Metrics, add_up
 from askfirst.collector.request import Refusal
-from askfirst.stores.base import Position, Store
+from askfirst.collector.tail import Tail
+from askfirst.contract.model import Contract
+from askfirst.stores.base import Store
+
+if TYPE_CHECKING:
+    from askfirst.collector.connection import Entrance
+    from askfirst.collector.worker import Order
+    from askfirst.collector.workers import Workers
+
+ALARM_ERASURES, ALARM_SECONDS = 100, 3600.0
 
 
 class Collector:
-    """A log, a store, and the loader between them.
+    """Logs, a store, the loader between them, and a door to a log of its own.
 
-    `now` returns ms UTC, `say` takes one line for the operator. Raises OSError if the log's folder
-    cannot be used, StoreError if the store cannot.
+    `now` returns ms UTC, `say` takes one line for the operator. Raises OSError if the logs' folder
+    cannot be used, LogHeld if another process writes there, StoreError if the store fails.
     """
 
     def __init__(
         self, config: Config, store: Store, *, now: Callable[[], int], say: Callable[[str], None]
     ) -> None:
         self.config = config
+        self.contracts = config.contracts
         self.store = store
-        self.now = now
-        self.terms = {contract.name: Terms(contract) for contract in config.contracts}
+        self.say = say
         self.metrics = Metrics()
         for contract in config.contracts:
             store.declare(contract)
-        self.log = Log(
-            config.log_folder,
-            store.position(prepare(config.log_folder)),
-            say,
-            segment_bytes=config.segment_bytes,
-            waiting_bytes=config.waiting_bytes,
+        self.tails = {
+            folder.name: Tail(folder, store.position, say)
+            for folder in log_folders(config.log_folder, config.workers)
+        }
+        own = self.tails["0"]
+        self.log = open_log(own.folder, config, self.metrics)
+        own.roll = self.log.roll
+        self.door = Door(self.log, config.contracts, config.limits, self.metrics, now)
+        self.loader = Loader(
+            list(self.tails.values()), store, lambda: self.contracts, self.metrics, now, say
         )
-        self.loader = Loader(self.log, store, config.contracts, self.metrics, now, say)
+        self.entrance: Entrance | None = None  # unless workers take the events
+        self._workers: Workers | None = None
+        self._erasures: deque[float] = deque(maxlen=ALARM_ERASURES)
 
     def start(self) -> None:
-        """Begin to move the log into the store."""
+        """Begin to move the logs into the store."""
         self.loader.start()
 
     def stop(self) -> None:
@@ -48,20 +70,113 @@ class Collector:
         self.log.close()
         self.loader.stop()
 
-    def terms_of(self, tool: str) -> Terms:
-        """Return what a tool may send. Raises Refusal (404) for a tool without a contract."""
-        if tool not in self.terms:
-            raise Refusal(404, "this collector has no contract for that tool; ask its operator")
-        return self.terms[tool]
+    async def keep(self, taken: Taken) -> bytes:
+        """Bring what was taken to the log; return the answer. Raises LogError."""
+        if taken.payload:
+            await self.log.write(taken.payload)
+        self.door.count(taken)
+        return answer(taken)
 
-    async def caught_up(self, position: Position | None = None) -> None:
-        """Wait until the store has what was accepted before now, or before `position`.
+    async def caught_up(self, places: Places | None = None) -> None:
+        """Wait until the store has what was accepted before now, or before `places`.
 
         Raises Refusal (503) when that takes too long.
         """
-        if not await self.loader.reach(position or self.log.durable(), self.config.patience):
-            raise Refusal(
-                503,
-                "the store is behind; nothing is lost, try again later",
-                {"retry-after": "30"},
+        if not await self.loader.reach(places or self.loader.accepted(), self.config.patience):
+            raise behind()
+
+    async def erase(self, tool: str, installation: bytes) -> int:
+        """Forget an installation; return how many events. Raises Refusal (503), StoreError."""
+        places = await asyncio.to_thread(self.loader.end_segments)
+        await self.caught_up(places)
+        try:
+            erased = await asyncio.wait_for(
+                self.loader.erase(tool, installation), self.config.patience
             )
+        except asyncio.TimeoutError:
+            raise behind() from None
+        self.metrics.add("askfirst_erasures_total")
+        self.metrics.add("askfirst_events_erased_total", erased)
+        self._watch_erasures()
+        return erased
+
+    async def agree(self, contracts: Sequence[Contract]) -> None:
+        """Put other contracts of the same tools in force. Raises StoreError."""
+
+        def declare(store: Store) -> None:
+            for contract in contracts:
+                store.declare(contract)
+
+        await self.loader.do(declare)
+        self.contracts = tuple(contracts)
+        self.door.agree(contracts)
+
+    async def recover(self, tail: Tail) -> None:
+        """Bring a log in order whose writer has ended."""
+        await self.loader.do(lambda _: tail.recover(self.loader.position(tail.name)))
+
+    def hire(self, workers: Workers) -> None:
+        """Make worker processes known."""
+        self._workers = workers
+
+    def tell(self, order: Order) -> None:
+        """Send an order to every worker."""
+        if self._workers is not None:
+            self._workers.tell(order)
+
+    async def statistics(self) -> tuple[Counts, dict[str, float]]:
+        """Return what all processes of the collector count, and how things stand."""
+        reports = await self._workers.reports() if self._workers else []
+        past = self._workers.past() if self._workers else []
+        counts = add_up([self.metrics.counts(), past, *(row.counts for row in reports)])
+        own = len(self.entrance.connections) if self.entrance else 0
+        gauges = {
+            "askfirst_log_bytes": sum(tail.size() for tail in self.tails.values()),
+            "askfirst_log_waiting_bytes": self.log.waiting() + sum(row.waiting for row in reports),
+            "askfirst_log_corrupt_segments": sum(tail.corrupt for tail in self.tails.values()),
+            "askfirst_connections": own + sum(row.connections for row in reports),
+            "askfirst_store_bytes": self.store.size(),
+            "askfirst_ready": not self.log.trouble and all(row.ready for row in reports),
+        }
+        return counts, {name: float(value) for name, value in gauges.items()}
+
+    def _watch_erasures(self) -> None:
+        now = time.monotonic()
+        self._erasures.append(now)
+        if len(self._erasures) == ALARM_ERASURES and now - self._erasures[0] < ALARM_SECONDS:
+            self._erasures.clear()
+            self.say(
+                f"{ALARM_ERASURES} installations were erased within an hour; a faulty release "
+                "of a tool may be sending them: take a backup, then look at its users' reports"
+            )
+
+
+def behind() -> Refusal:
+    """Return the refusal of what needs a store that is not there now."""
+    text = "the store is behind; nothing is lost, try again later"
+    return Refusal(503, text, {"retry-after": "30"})
+
+
+def log_folders(folder: Path, workers: int) -> list[Path]:
+    """Return the folders of the logs: "0" of the collector, "1" and so on of each worker.
+
+    Also those of workers that an earlier start had and this one has not.
+    """
+    private.make_folder(folder)
+    numbers = {int(row.name) for row in folder.iterdir() if row.name.isdigit()}
+    return [folder / str(number) for number in sorted(numbers | set(range(_logs(workers))))]
+
+
+def open_log(folder: Path, config: Config, metrics: Metrics) -> Log:
+    """Open the log in a folder for writing. Raises OSError, LogHeld."""
+    return Log(
+        folder,
+        segment_bytes=config.segment_bytes,
+        waiting_bytes=config.waiting_bytes,
+        quota_bytes=config.quota_bytes // _logs(config.workers),
+        commit=metrics.commit,
+    )
+
+
+def _logs(workers: int) -> int:
+    return workers + 1 if workers > 1 else 1

@@ -12,6 +12,23 @@ from askfirst.contract.model import Contract
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What one client may do. 0 switches a limit off.
+
+    `requests_per_minute` and `burst` are of one client, at each process; `events_per_day` of one
+    installation; `trusted_proxies` are networks whose word is taken for who the client is.
+    """
+
+    header_seconds: float = 10.0
+    body_seconds: float = 30.0
+    idle_seconds: float = 15.0
+    requests_per_minute: int = 600
+    burst: int = 600
+    events_per_day: int = 0
+    trusted_proxies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The settings of a collector: at most one contract of a tool, sizes in bytes, times in
     seconds.
@@ -20,9 +37,12 @@ class Config:
     contracts: tuple[Contract, ...]
     log_folder: Path
     token: str = field(repr=False)
+    workers: int = 1  # from 2 on, processes of their own take the events
     segment_bytes: int = log.SEGMENT_BYTES
     waiting_bytes: int = log.WAITING_BYTES
+    quota_bytes: int = log.QUOTA_BYTES  # of all logs together
     patience: float = 30.0  # how long an answer or an erasure waits for the loader
+    limits: Limits = field(default_factory=Limits)
 
 
 def data_folder(environ: Mapping[str, str]) -> Path:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from askfirst.collector.collector import Collector
-from askfirst.collector.frames import ErasureFrame, encode
-from askfirst.collector.ingest import decode
+from askfirst.collector.ingest import decode, terms_of
 from askfirst.collector.request import Refusal
 from askfirst.contract.event import is_hash
 
@@ -24,17 +23,15 @@ class Erasure(msgspec.Struct, rename="camel"):
 _decoder = msgspec.json.Decoder(Erasure)
 
 
-async def take_erasure(collector: Collector, body: bytes) -> object:
-    """Erase an installation's events, and answer once neither store nor log holds any.
+async def take_erasure(collector: Collector, body: bytes) -> bytes:
+    """Erase what was accepted of an installation before now; answer once no question sees it.
 
-    The erasure goes through the log: what was accepted before it is erased, whatever comes after is
-    not. Its segment ends there, so that the loader can delete it.
+    By then no log holds it either. The bytes that lie about in the store's files are overwritten
+    within seconds (`Store.scrub`).
     """
     erasure = decode(_decoder, body)
-    collector.terms_of(erasure.tool)
+    terms_of(collector.door.terms, erasure.tool)
     if not is_hash(erasure.installation_id):
         raise Refusal(422, "installationId is 64 lower-case hex characters; the client has it")
-    frame = ErasureFrame(erasure.tool, collector.now(), bytes.fromhex(erasure.installation_id))
-    end = await collector.log.append(encode(frame), seal=True)
-    await collector.caught_up(end)
-    return {"erased": collector.loader.take_erased(end)}
+    erased = await collector.erase(erasure.tool, bytes.fromhex(erasure.installation_id))
+    return msgspec.json.encode({"erased": erased})

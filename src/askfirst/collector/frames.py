@@ -1,11 +1,9 @@
-"""What a frame of the log says: some events of one tool, or an erasure.
+"""What a frame of the log says: some events of one tool.
 
 A frame is encoded anew from checked values; no byte of a request gets into it otherwise.
 """
 
 from __future__ import annotations
-
-from typing import TypeAlias
 
 import msgspec
 
@@ -28,16 +26,6 @@ class EventsFrame(msgspec.Struct, array_like=True, tag="events"):
     counts: dict[str, int]
 
 
-class ErasureFrame(msgspec.Struct, array_like=True, tag="erasure"):
-    """A request that an installation (32 bytes) be forgotten; `received` is ms UTC."""
-
-    tool: str
-    received: int
-    installation: bytes
-
-
-Message: TypeAlias = EventsFrame | ErasureFrame
-
 encode = msgspec.msgpack.Encoder().encode
-_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+_decoder = msgspec.msgpack.Decoder(EventsFrame)
 decode = _decoder.decode

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from askfirst.collector.collector import Collector
 from askfirst.collector.frames import encode
-from askfirst.collector.pipeline import Rules, Sifted, sift
+from askfirst.collector.pipeline import DropReason, Rules, Sifted, Terms, sift
 from askfirst.collector.request import Refusal
 
 MOST_EVENTS = 1_000  # in one batch
@@ -27,28 +27,47 @@ class Batch(msgspec.Struct):
 _decoder = msgspec.json.Decoder(Batch)
 
 
-async def take_events(collector: Collector, body: bytes) -> object:
-    """Take a batch: answer once what is accepted would survive a power cut."""
+class Taken(NamedTuple):
+    payload: bytes
+    tool: str
+    accepted: int
+    dropped: list[tuple[str | None, DropReason]]
+
+
+def terms_of(terms: Mapping[str, Terms], tool: str) -> Terms:
+    """Return what a tool may send. Raises Refusal (404) for a tool without a contract."""
+    if tool not in terms:
+        raise Refusal(404, "this collector has no contract for that tool; ask its operator")
+    return terms[tool]
+
+
+def take(body: bytes, terms: Mapping[str, Terms], now: int, _admit: Any = None) -> Taken:
     batch = decode(_decoder, body)
     check_size(len(batch.events))
-    terms = collector.terms_of(batch.tool)
-    lenient = batch.contract is not None and batch.contract != terms.contract.digest
-    sifted = sift(batch.events, Rules(terms, collector.now(), lenient))
-    return await keep(collector, sifted)
+    mine = terms_of(terms, batch.tool)
+    lenient = batch.contract is not None and batch.contract != mine.contract.digest
+    return taken(sift(batch.events, Rules(mine, now, lenient)))
 
 
-async def keep(collector: Collector, sifted: Sifted) -> object:
-    """Bring what was sifted to the log, count it, and return the answer."""
-    frame, tool = sifted.frame, sifted.frame.tool
-    if frame.id or frame.counts:
-        await collector.log.append(encode(frame))
-    collector.metrics.add("askfirst_events_accepted_total", sifted.accepted, tool=tool)
-    for _, reason in sifted.dropped:
-        collector.metrics.add("askfirst_events_dropped_total", tool=tool, reason=reason.value)
-    return {
-        "accepted": sifted.accepted,
-        "dropped": [{"id": id_, "reason": reason.value} for id_, reason in sifted.dropped],
-    }
+def take_command(body: bytes, terms: Mapping[str, Terms], now: int, _admit: Any = None) -> Taken:
+    from askfirst.collector import wolkenkit
+
+    return wolkenkit.take_command(body, terms, now)
+
+
+def taken(sifted: Sifted) -> Taken:
+    frame = sifted.frame
+    payload = encode(frame) if frame.id or frame.counts else b""
+    return Taken(payload, frame.tool, sifted.accepted, sifted.dropped)
+
+
+def answer(taken: Taken) -> bytes:
+    return msgspec.json.encode(
+        {
+            "accepted": taken.accepted,
+            "dropped": [{"id": id_, "reason": reason.value} for id_, reason in taken.dropped],
+        }
+    )
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:

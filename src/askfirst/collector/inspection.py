@@ -52,24 +52,24 @@ def build_inspector(show: Show) -> Starlette:
     )
 
 
-async def _take_events(show: Show, body: bytes) -> object:
+async def _take_events(show: Show, body: bytes) -> bytes:
     batch = decode(_batch, body)
     check_size(len(batch.events))
     for number, event in enumerate(batch.events, 1):
         show(bytes(event), f"{batch.tool}: event {number} of {len(batch.events)}")
-    return {"accepted": len(batch.events), "dropped": []}
+    return msgspec.json.encode({"accepted": len(batch.events), "dropped": []})
 
 
-async def _take_command(show: Show, body: bytes) -> object:
+async def _take_command(show: Show, body: bytes) -> bytes:
     decode(_object, body)
     show(body, "a command of the wolkenkit CLI")
-    return {"accepted": 1, "dropped": []}
+    return b'{"accepted":1,"dropped":[]}'
 
 
-async def _take_erasure(show: Show, body: bytes) -> object:
+async def _take_erasure(show: Show, body: bytes) -> bytes:
     request = decode(_erasure, body)
     show(body, f"{request.tool}: asks to be forgotten")
-    return {"erased": 0}
+    return b'{"erased":0}'
 
 
 async def _health(_request: Request) -> Response:

@@ -1,51 +1,58 @@
-"""Moves the log into the store: rows and the place they came from in one transaction.
+"""Moves logs into the store: rows and the place they came from in one transaction.
 
-Whatever dies in between, the store says how far it got, and loading goes on from there.
+Whatever dies in between, the store says how far it got, and loading goes on from there. The
+loader's thread is the only one that writes to the store; who wants something done to it asks here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event, Lock, Thread
+from typing import TypeVar
 
 import msgspec
 
 from askfirst.collector import segment as files
-from askfirst.collector.frames import ErasureFrame, EventsFrame, decode
-from askfirst.collector.log import Frame, Log
+from askfirst.collector.frames import EventsFrame, decode
+from askfirst.collector.gather import Batch
 from askfirst.collector.metrics import Metrics
+from askfirst.collector.tail import Frame, Tail
 from askfirst.contract.model import Contract
-from askfirst.stores.base import DAY_MS, Counts, Events, Position, Store, StoreError
+from askfirst.stores.base import DAY_MS, Position, Store, StoreError
 
-MOST_EVENTS = 20_000  # in one transaction
-LINGER = 0.2  # seconds to wait for company for the first event after a pause
+MOST_EVENTS = 50_000  # in one transaction
+LINGER = 0.2  # seconds between looks at logs that had nothing
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds between attempts that fail
-IDLE = 60.0  # seconds; how often an idle loader looks at the clock
 RETAIN_AGAIN_MS = 3_600_000  # after a retention that failed
-MOST_RESULTS = 1_000  # erasures whose asker may still want the number
+SCRUB_AFTER_MS = 5_000  # erasures that come together share one rewriting of the store
+SCRUB_AGAIN_MS = 30_000  # after a scrub that failed
+
+Places = Mapping[str, tuple[int, int]]  # log -> (segment, offset)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiter:
-    place: tuple[int, int]
+    places: Places
     tell: Callable[[], None]
 
 
 class Loader:
-    """The thread between a log and a store.
+    """The thread between logs and a store.
 
     `now` returns ms UTC; `say` takes one line for the operator.
     """
 
     def __init__(
         self,
-        log: Log,
+        tails: Sequence[Tail],
         store: Store,
-        contracts: Sequence[Contract],
+        contracts: Callable[[], Sequence[Contract]],
         metrics: Metrics,
         now: Callable[[], int],
         say: Callable[[str], None],
@@ -54,7 +61,7 @@ class Loader:
         linger: float = LINGER,
     ) -> None:
         self.trouble = ""  # why loading stands still, or ""
-        self._log = log
+        self._tails = tails
         self._store = store
         self._contracts = contracts
         self._metrics = metrics
@@ -62,13 +69,14 @@ class Loader:
         self._say = say
         self._most_events = most_events
         self._linger = linger
-        self._position = store.position(log.name) or Position(log.name, 0, 0)
-        self._settled = _place(self._position)
+        self._positions = {tail.name: tail.start for tail in tails}
+        self._settled: dict[str, tuple[int, int]] = {}
         self._unsure = False
         self._retain_at = 0
-        self._erased: dict[tuple[int, int], int] = {}
+        self._scrub_at = 0
         self._lock = Lock()
         self._waiters: list[_Waiter] = []
+        self._jobs: list[Callable[[], None]] = []
         self._stopping = Event()
         self._hurry = Event()
         self._thread = Thread(target=self._run, name="askfirst-loader", daemon=True)
@@ -78,24 +86,33 @@ class Loader:
         self._thread.start()
 
     def stop(self) -> None:
-        """Load what is left, unless the store refuses, and end. Close the log first."""
+        """Load what is left, unless the store refuses, and end. Close the logs first."""
         self._stopping.set()
         self._hurry.set()
-        self._log.wake()
         if self._thread.ident is not None:
             self._thread.join()
 
-    def wait_until_loaded(self, position: Position, timeout: float) -> bool:
-        """Wait until the store has everything before `position`; False after `timeout` seconds."""
-        loaded = Event()
-        waiter = self._wait(position, loaded.set)
-        try:
-            return loaded.wait(timeout)
-        finally:
-            self._forget(waiter)
+    def accepted(self) -> Places:
+        """Return the end of what every log holds durably now."""
+        return {tail.name: tail.durable() for tail in self._tails}
 
-    async def reach(self, position: Position, timeout: float) -> bool:
-        """Do the same without holding a thread."""
+    def end_segments(self) -> Places:
+        """Have every log end the segment it writes; return where that leaves them.
+
+        Once the store has everything before these places, the segments are deleted. Raises OSError.
+        """
+        for tail in self._tails:
+            segment, offset = tail.durable()
+            if offset:
+                tail.end_segment(segment)
+        return self.accepted()
+
+    def position(self, log: str) -> Position:
+        """Return how far a log has been loaded."""
+        return self._positions[log]
+
+    async def reach(self, places: Places, timeout: float) -> bool:
+        """Wait until the store has everything before `places`; False after `timeout` seconds."""
         loop = asyncio.get_running_loop()
         loaded = asyncio.Event()
 
@@ -103,7 +120,7 @@ class Loader:
             with suppress(RuntimeError):  # that loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(loaded.set)
 
-        waiter = self._wait(position, tell)
+        waiter = self._wait(places, tell)
         try:
             await asyncio.wait_for(loaded.wait(), timeout)
         except asyncio.TimeoutError:
@@ -113,85 +130,100 @@ class Loader:
         finally:
             self._forget(waiter)
 
-    def take_erased(self, position: Position) -> int:
-        """Return, once, how many events the erasure that ends at `position` removed."""
+    async def do(self, work: Callable[[Store], T]) -> T:
+        """Run `work` on the store between two transactions, in the loader's thread."""
+        future: Future[T] = Future()
+
+        def job() -> None:
+            try:
+                future.set_result(work(self._store))
+            except BaseException as error:  # noqa: BLE001 - it is the asker's
+                future.set_exception(error)
+
         with self._lock:
-            return self._erased.pop(_place(position), 0)
+            self._jobs.append(job)
+            self._hurry.set()
+        return await asyncio.wrap_future(future)
+
+    async def erase(self, tool: str, installation: bytes) -> int:
+        """Forget an installation; return how many events. Its bytes are scrubbed soon after."""
+        erased = await self.do(lambda store: store.erase(tool, installation))
+        self._scrub_at = min(self._scrub_at, self._now() + SCRUB_AFTER_MS)
+        return erased
 
     # The thread
 
     def _run(self) -> None:
         pause = FIRST_PAUSE
         while True:
+            self._do_jobs()
             try:
                 moved = self._load_some()
                 self._settle()
                 self._retain_when_due()
+                self._scrub_when_due()
             except Exception as error:  # noqa: BLE001 - the thread must outlive any failure
                 self._fail(error)
                 if self._stopping.wait(pause):
-                    return  # the log keeps the rest for the next start
+                    break  # the log keeps the rest for the next start
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
             pause = FIRST_PAUSE
             self._recovered()
             if not moved:
                 if self._stopping.is_set():
-                    return
-                self._log.wait(self._position, IDLE)
+                    break
                 self._hurry.wait(self._linger)
+        self._do_jobs()
+
+    def _do_jobs(self) -> None:
+        with self._lock:
+            jobs, self._jobs = self._jobs, []
+        for job in jobs:
+            job()
 
     def _load_some(self) -> bool:
-        """Move one transaction's worth, or one erasure; return False if there was nothing."""
+        """Move at most one transaction's worth of each log; return False if there was nothing."""
         if self._unsure:  # a transaction that failed may have been committed all the same
-            self._position = self._store.position(self._log.name) or Position(self._log.name, 0, 0)
+            for tail in self._tails:
+                self._positions[tail.name] = self._store.position(tail.name) or tail.start
             self._unsure = False
-        batch = _Batch(self._position)
+        moved = [self._load_from(tail) for tail in self._tails]
+        return any(moved)
+
+    def _load_from(self, tail: Tail) -> bool:
+        position = self._positions[tail.name]
+        batch = Batch(position)
         damage: tuple[int, int] | None = None
         try:
-            for frame in self._log.frames(self._position):
-                message = _read(frame)
-                if isinstance(message, ErasureFrame):
-                    if batch.position == self._position:
-                        self._erase(message, frame.end)
-                        return True
-                    break  # what came before it first
-                batch.add(message, frame.end)
+            for frame in tail.frames(position):
+                batch.add(_read(frame), frame.end)
                 if batch.size >= self._most_events:
                     break
         except files.CorruptError as error:
             damage = (files.number_of(error.path.name) or 0, error.offset)
-        moved = batch.position != self._position
+        moved = batch.position != position
         if moved:
-            self._load(batch)
+            loaded = self._store.load(list(batch.events.values()), batch.counts, batch.position)
+            self._metrics.add("askfirst_events_stored_total", loaded.stored)
+            self._metrics.add("askfirst_events_duplicate_total", loaded.duplicate)
+            self._positions[tail.name] = batch.position
         if damage:
-            self._position = self._log.set_aside(*damage)
+            self._positions[tail.name] = tail.set_aside(*damage)
         return moved or damage is not None
-
-    def _load(self, batch: _Batch) -> None:
-        loaded = self._store.load(list(batch.events.values()), batch.counts, batch.position)
-        self._metrics.add("askfirst_events_stored_total", loaded.stored)
-        self._metrics.add("askfirst_events_duplicate_total", loaded.duplicate)
-        self._position = batch.position
-
-    def _erase(self, message: ErasureFrame, end: Position) -> None:
-        erased = self._store.erase(message.tool, message.installation)
-        place = _place(end)
-        with self._lock:  # an attempt whose next line failed has erased already
-            self._erased[place] = self._erased.get(place, 0) + erased
-            while len(self._erased) > MOST_RESULTS:
-                del self._erased[next(iter(self._erased))]
-        self._store.load([], {}, end)
-        self._position = end
 
     def _settle(self) -> None:
         """Delete what is loaded, then tell those who wait for it."""
-        self._log.release(self._position)  # first: an erasure that is answered leaves no trace
+        settled: dict[str, tuple[int, int]] = {}
+        for tail in self._tails:
+            position = self._positions[tail.name] = tail.settled(self._positions[tail.name])
+            tail.release(position)  # first: an erasure that is answered leaves no trace
+            settled[tail.name] = (position.segment, position.offset)
         with self._lock:
-            self._settled = _place(self._position)
-            reached = [row for row in self._waiters if row.place <= self._settled]
-            self._waiters = [row for row in self._waiters if row.place > self._settled]
-            if not self._waiters and not self._stopping.is_set():
+            self._settled = settled
+            reached = [row for row in self._waiters if self._has_reached(row.places)]
+            self._waiters = [row for row in self._waiters if not self._has_reached(row.places)]
+            if not (self._waiters or self._jobs or self._stopping.is_set()):
                 self._hurry.clear()
         for row in reached:
             row.tell()
@@ -201,13 +233,26 @@ class Loader:
         if now < self._retain_at:
             return
         try:
-            for contract in self._contracts:
+            for contract in self._contracts():
                 self._store.retain(contract.name, now - contract.retention_days * DAY_MS)
         except StoreError as error:
             self._say(f"events past their retention are still there: {error}")
             self._retain_at = now + RETAIN_AGAIN_MS
         else:
             self._retain_at = now + DAY_MS
+            self._scrub_at = now
+
+    def _scrub_when_due(self) -> None:
+        now = self._now()
+        if now < self._scrub_at:
+            return
+        try:
+            self._store.scrub()
+        except StoreError as error:
+            self._say(f"what was erased can still be read in the store's files: {error}")
+            self._scrub_at = now + SCRUB_AGAIN_MS
+        else:
+            self._scrub_at = self._retain_at
 
     def _fail(self, error: Exception) -> None:
         self._unsure = True
@@ -226,10 +271,10 @@ class Loader:
 
     # Those who wait
 
-    def _wait(self, position: Position, tell: Callable[[], None]) -> _Waiter:
-        waiter = _Waiter(_place(position), tell)
+    def _wait(self, places: Places, tell: Callable[[], None]) -> _Waiter:
+        waiter = _Waiter(places, tell)
         with self._lock:
-            late = waiter.place <= self._settled
+            late = self._has_reached(places)
             if not late:
                 self._waiters.append(waiter)
                 self._hurry.set()
@@ -237,38 +282,15 @@ class Loader:
             tell()
         return waiter
 
+    def _has_reached(self, places: Places) -> bool:
+        return all(self._settled.get(log, (0, 0)) >= place for log, place in places.items())
+
     def _forget(self, waiter: _Waiter) -> None:
         with self._lock:
             self._waiters = [row for row in self._waiters if row is not waiter]
 
 
-class _Batch:
-    """What goes into one transaction."""
-
-    def __init__(self, position: Position) -> None:
-        self.position = position
-        self.size = 0
-        self.events: dict[str, Events] = {}
-        self.counts: Counts = {}
-
-    def add(self, frame: EventsFrame, end: Position) -> None:
-        events = self.events.setdefault(frame.tool, Events(frame.tool))
-        events.id += frame.id
-        events.timestamp += frame.timestamp
-        events.received += [frame.received] * len(frame.id)
-        events.installation += frame.installation
-        events.version += frame.version
-        events.command += frame.command
-        events.fields += frame.fields
-        day = frame.received // DAY_MS
-        for kind, count in frame.counts.items():
-            key = (frame.tool, day, kind)
-            self.counts[key] = self.counts.get(key, 0) + count
-        self.size += len(frame.id) or 1  # a frame of counts alone is work too
-        self.position = end
-
-
-def _read(frame: Frame) -> EventsFrame | ErasureFrame:
+def _read(frame: Frame) -> EventsFrame:
     try:
         return decode(frame.payload)
     except msgspec.DecodeError as error:
@@ -276,7 +298,3 @@ def _read(frame: Frame) -> EventsFrame | ErasureFrame:
             f"segment {frame.end.segment} of the log holds a frame of another askfirst; "
             f"start that version once, or rename the file to *{files.SET_ASIDE}: {error}"
         ) from error
-
-
-def _place(position: Position) -> tuple[int, int]:
-    return position.segment, position.offset

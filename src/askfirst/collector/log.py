@@ -1,29 +1,38 @@
 """The append-only log: what the collector has acknowledged lies here until the store has it.
 
-One thread writes. Requests that arrive while it waits for an fsync share the next one.
+One thread writes. Requests that arrive while it waits for an fsync share the next one. `tail.py` is
+the other side, which reads.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import secrets
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Condition, Lock, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from askfirst.collector import private
 from askfirst.collector import segment as files
-from askfirst.stores.base import Position
+from askfirst.collector.watermark import Watermark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 WAITING_BYTES = 64 * 1024 * 1024
+QUOTA_BYTES = 4 * 1024 * 1024 * 1024
 NAME_FILE = "name"
+LOCK_FILE = "lock"
+LOCK_SECONDS = 10.0  # a writer that was told to end may still be bringing its last batch home
+LOOK_AGAIN = 0.1  # seconds; how often a full log looks whether the loader has made room
+
+Done: TypeAlias = "Callable[[LogError | None], None]"
 
 
 class LogError(Exception):
@@ -38,6 +47,12 @@ class LogFull(LogError):  # noqa: N818 - the condition is its name
     retry_after = 2
 
 
+class LogQuota(LogError):  # noqa: N818
+    """The log has as much of the disk as it may have; the loader is behind."""
+
+    retry_after = 30
+
+
 class LogUnavailable(LogError):  # noqa: N818
     """The disk refused: it is full, or it failed."""
 
@@ -48,12 +63,8 @@ class LogClosed(LogError):  # noqa: N818
     """The collector is stopping."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A payload, and where the log continues behind it."""
-
-    end: Position
-    payload: bytes
+class LogHeld(LogError):  # noqa: N818
+    """Another process writes the log."""
 
 
 @dataclass(slots=True)
@@ -61,16 +72,14 @@ class _Segment:
     number: int
     path: Path
     end: int  # bytes known to be on the medium
-    sealed: bool = False
-    damaged: bool = False
 
 
 @dataclass(slots=True)
 class _Waiting:
     frame: bytes
-    seal: bool
-    future: asyncio.Future[Position]
+    done: Done
     loop: asyncio.AbstractEventLoop
+    since: float
 
 
 def prepare(folder: Path) -> str:
@@ -91,50 +100,67 @@ def prepare(folder: Path) -> str:
     return name
 
 
-class Log:
-    """An append-only log in a folder of its own.
+def lock(folder: Path) -> int:
+    """Return a descriptor that holds the log's lock until it is closed. Raises LogHeld, OSError."""
+    descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(descriptor)
+                raise LogHeld(f"another collector writes {folder}; stop it first") from None
+            time.sleep(0.05)
+        else:
+            return descriptor
 
-    `position` is how far the store has loaded it, or None; `say` takes one line for the operator.
-    Sizes in bytes. Raises OSError if the folder cannot be used.
+
+class Log:
+    """The writer of the log in `folder`, which `tail.Tail` has brought in order before.
+
+    Sizes in bytes: of a segment, of what may wait in memory, and of all segments that the loader
+    has not done with. `commit` is told how long (seconds) the oldest of a batch waited for its
+    fsync. Raises OSError, LogHeld.
     """
 
     def __init__(
         self,
         folder: Path,
-        position: Position | None,
-        say: Callable[[str], None],
         *,
         segment_bytes: int = SEGMENT_BYTES,
         waiting_bytes: int = WAITING_BYTES,
+        quota_bytes: int = QUOTA_BYTES,
+        commit: Callable[[float], None] | None = None,
     ) -> None:
-        self.name = prepare(folder)
-        self.corrupt = 0  # segments set aside since the start
+        self.trouble = ""  # why nothing is taken, or ""
         self._folder = folder
-        self._say = say
         self._segment_bytes = segment_bytes
         self._waiting_limit = waiting_bytes
+        self._quota = quota_bytes
+        self._commit = commit
+        self._held = lock(folder)
+        self._watermark = Watermark(folder)
+        self._next, _ = self._watermark.get()
         self._lock = Lock()
         self._arrived = Condition(self._lock)
-        self._durable = Condition(self._lock)
         self._waiting: list[_Waiting] = []
         self._waiting_bytes = 0
+        self._rolling = False
         self._closing = False
-        self._segments: dict[int, _Segment] = {}
         self._active: _Segment | None = None
         self._descriptor = -1
-        self._next = 1
-        self._start = position or Position(self.name, 0, 0)
-        self._recover(self._start)
+        self._sealed = {path: path.stat().st_size for path in folder.glob(f"*{files.SUFFIX}")}
+        self._sealed_bytes = sum(self._sealed.values())
+        self._look_at = 0.0
         self._writer = Thread(target=self._write_all, name="askfirst-log", daemon=True)
         self._writer.start()
 
-    # The door's side
+    def append(self, payload: bytes, done: Done) -> None:
+        """Append a payload; after an fsync `done` is called with None in the running event loop, or
+        with LogUnavailable.
 
-    def append(self, payload: bytes, *, seal: bool = False) -> asyncio.Future[Position]:
-        """Append a payload; the future resolves, after an fsync, to where the log continues.
-
-        With `seal` the payload is the last of its segment. Raises LogFull or LogClosed; the future
-        raises LogUnavailable.
+        Raises LogFull, LogQuota or LogClosed, and then does not call `done`.
         """
         loop = asyncio.get_running_loop()
         frame = files.frame(payload)
@@ -143,16 +169,33 @@ class Log:
                 raise LogClosed("the collector is stopping; try again")
             if self._waiting_bytes and self._waiting_bytes + len(frame) > self._waiting_limit:
                 raise LogFull("more arrives than the disk can take; try again")
-            entry = _Waiting(frame, seal, loop.create_future(), loop)
-            self._waiting.append(entry)
+            if not self._has_room(len(frame)):
+                self.trouble = "the store is far behind and the log is full"
+                raise LogQuota(f"{self.trouble}; try again later")
+            self._waiting.append(_Waiting(frame, done, loop, time.monotonic()))
             self._waiting_bytes += len(frame)
             self._arrived.notify()
-        return entry.future
 
-    def durable(self) -> Position:
-        """Return the end of what would survive a power cut now."""
+    async def write(self, payload: bytes) -> None:
+        """Append a payload and wait for the fsync. Raises LogError."""
+        future = asyncio.get_running_loop().create_future()
+
+        def done(error: LogError | None) -> None:
+            if future.done():  # the client went away
+                return
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+
+        self.append(payload, done)
+        await future
+
+    def roll(self) -> None:
+        """End the segment that is being written; what comes next goes into a new one."""
         with self._lock:
-            return self._end()
+            self._rolling = True
+            self._arrived.notify()
 
     def close(self) -> None:
         """Write what waits, then stop writing; what is there can still be read."""
@@ -160,141 +203,56 @@ class Log:
             self._closing = True
             self._arrived.notify()
         self._writer.join()
-
-    # The loader's side
-
-    def frames(self, after: Position) -> Iterator[Frame]:
-        """Yield the durable frames behind `after`. Raises CorruptError where they are damaged."""
-        with self._lock:
-            segments = [
-                (row.number, row.path, row.end)
-                for row in self._segments.values()
-                if row.number >= after.segment
-            ]
-        for number, path, end in segments:
-            start = after.offset if number == after.segment else 0
-            if start >= end:
-                continue
-            try:
-                for offset, payload in files.frames(path, start, end):
-                    yield Frame(Position(self.name, number, offset), payload)
-            except files.TornError as error:  # it was whole once
-                raise files.CorruptError(path, error.offset) from error
-
-    def wait(self, after: Position, timeout: float) -> None:
-        """Wait until there is more behind `after`, or `wake` is called, or `timeout` seconds."""
-        with self._lock:
-            if not self._closing and _place(self._end()) <= _place(after):
-                self._durable.wait(timeout)
-
-    def wake(self) -> None:
-        """End every `wait`."""
-        with self._lock:
-            self._durable.notify_all()
-
-    def release(self, loaded: Position) -> None:
-        """Delete the sealed segments that lie wholly before `loaded`."""
-        with self._lock:
-            done = [
-                row
-                for row in self._segments.values()
-                if row.sealed and (row.number, row.end) <= _place(loaded)
-            ]
-        for row in done:
-            row.path.unlink(missing_ok=True)
-            with self._lock:
-                del self._segments[row.number]
-
-    def set_aside(self, number: int, offset: int) -> Position:
-        """Put a segment found damaged at `offset` out of the way; return where to read on."""
-        with self._lock:
-            row = self._segments[number]
-            row.damaged = True  # the writer begins another one
-        self._put_aside(row.path, 0, offset)
-        with self._lock:
-            del self._segments[number]
-        return Position(self.name, number + 1, 0)
-
-    def size(self) -> int:
-        """Return how many bytes of the log are on the disk."""
-        with self._lock:
-            return sum(row.end for row in self._segments.values())
+        if self._held >= 0:
+            os.close(self._held)
+            self._held = -1
 
     def waiting(self) -> int:
         """Return how many bytes wait to be written."""
         with self._lock:
             return self._waiting_bytes
 
-    # At the start
-
-    def _recover(self, position: Position) -> None:
-        for part in self._folder.glob("*.part"):
-            part.unlink()
-        highest = position.segment
-        for path in sorted(self._folder.iterdir()):
-            number = files.number_of(path.name)
-            if number is None:
-                continue
-            highest = max(highest, number)
-            if path.name == files.file_name(number):
-                self._recover_segment(number, path, position)
-        self._next = highest + 1
-        private.sync_folder(self._folder)
-
-    def _recover_segment(self, number: int, path: Path, position: Position) -> None:
-        start = position.offset if number == position.segment else 0
-        if number < position.segment or path.stat().st_size <= start:
-            path.unlink()  # the store has all of it
-            return
-        state = files.inspect(path, start)
-        if state.corrupt:
-            self._put_aside(path, state.end, state.end)
-        elif state.torn:
-            os.truncate(path, state.end)
-            with path.open("rb") as file:
-                files.sync(file.fileno())
-        if state.end > max(start, files.HEADER_BYTES):
-            self._segments[number] = _Segment(number, path, state.end, sealed=True)
-        else:
-            path.unlink(missing_ok=True)
-
-    def _put_aside(self, path: Path, good: int, offset: int) -> None:
-        aside = files.set_aside(path, good)
-        self.corrupt += 1
-        self._say(f"{path.name} is damaged at byte {offset}; its rest is kept as {aside}, unread")
+    def _has_room(self, size: int) -> bool:
+        active = self._active.end if self._active else 0
+        wanted = active + self._waiting_bytes + size
+        now = time.monotonic()
+        if self._sealed_bytes + wanted > self._quota and now >= self._look_at:
+            self._look_at = now + LOOK_AGAIN
+            self._sealed = {path: size for path, size in self._sealed.items() if path.exists()}
+            self._sealed_bytes = sum(self._sealed.values())
+        return self._sealed_bytes + wanted <= self._quota
 
     # The writer's thread
 
     def _write_all(self) -> None:
-        while batch := self._take():
-            self._settle(batch, self._write(batch))
+        while (batch := self._take()) is not None:
+            if batch:
+                self._settle(batch, self._write(batch))
+            with self._lock:
+                rolling, self._rolling = self._rolling, False
+            if rolling:
+                self._seal()
         self._seal()
-        self.wake()
 
-    def _take(self) -> list[_Waiting]:
-        """Wait for something to write; [] when there will be nothing more."""
+    def _take(self) -> list[_Waiting] | None:
+        """Wait for something to write or to end; None when there will be nothing more."""
         with self._lock:
-            while not self._waiting and not self._closing:
+            while not (self._waiting or self._rolling or self._closing):
                 self._arrived.wait()
-            count = next((n for n, row in enumerate(self._waiting, 1) if row.seal), None)
-            batch, self._waiting = (
-                self._waiting[:count],
-                self._waiting[count or len(self._waiting) :],
-            )
+            if self._closing and not self._waiting:
+                return None
+            batch, self._waiting = self._waiting, []
             return batch
 
-    def _write(self, batch: Sequence[_Waiting]) -> Sequence[Position] | LogUnavailable:
-        """Bring a batch to the medium; return where the log continues behind each of it."""
+    def _write(self, batch: Sequence[_Waiting]) -> LogUnavailable | None:
+        """Bring a batch to the medium; return why not, if not."""
         try:
-            active = self._active
-            if active is None or active.damaged:
-                self._seal()
-                active = self._begin()
+            active = self._active or self._begin()
         except OSError as error:
             return _refusal(error)
-        end = active.end
+        data = b"".join([row.frame for row in batch])
         try:
-            _write_at(self._descriptor, b"".join([row.frame for row in batch]), end)
+            _write_at(self._descriptor, data, active.end)
         except OSError as error:
             self._undo(active)
             return _refusal(error)
@@ -305,20 +263,17 @@ class Log:
             self._undo(active)
             self._seal()
             return _refusal(error)
-        positions = []
-        for row in batch:
-            end += len(row.frame)
-            positions.append(Position(self.name, active.number, end))
         with self._lock:
-            active.end = end
-        if batch[-1].seal or end >= self._segment_bytes:
+            active.end += len(data)
+        self._watermark.set(active.number, active.end)
+        if self._commit:
+            self._commit(time.monotonic() - batch[0].since)
+        if active.end >= self._segment_bytes:
             self._seal()
-        self.wake()
-        return positions
+        return None
 
     def _begin(self) -> _Segment:
         number = self._next
-        self._next += 1
         path = self._folder / files.file_name(number)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
@@ -330,8 +285,6 @@ class Log:
             raise
         self._descriptor = descriptor
         self._active = _Segment(number, path, files.HEADER_BYTES)
-        with self._lock:
-            self._segments[number] = self._active
         return self._active
 
     def _undo(self, active: _Segment) -> None:
@@ -339,60 +292,39 @@ class Log:
         try:
             os.ftruncate(self._descriptor, active.end)
         except OSError:
-            self._seal()  # readers stop at `end`, and the next segment is a new file
+            self._seal()  # the reader finds the rest torn and sets the file aside, read to here
 
     def _seal(self) -> None:
         active = self._active
         if active is None:
             return
-        self._active = None
+        empty = active.end == files.HEADER_BYTES
         with self._lock:
-            active.sealed = True
-            empty = active.end == files.HEADER_BYTES and not active.damaged
-            if empty:
-                del self._segments[active.number]
+            self._active = None
+            if not empty:
+                self._sealed[active.path] = active.end
+                self._sealed_bytes += active.end
         with suppress(OSError):  # whatever was acknowledged is on the medium already
             os.close(self._descriptor)
             if empty:
                 active.path.unlink(missing_ok=True)
+        self._next = active.number + 1
+        self._watermark.set(self._next, 0)
 
-    def _settle(
-        self, batch: Sequence[_Waiting], outcome: Sequence[Position] | LogUnavailable
-    ) -> None:
+    def _settle(self, batch: Sequence[_Waiting], error: LogError | None) -> None:
         """Tell those who wait, in their own event loops."""
+        self.trouble = str(error or "")
         with self._lock:
-            self._waiting_bytes -= sum(len(row.frame) for row in batch)
+            self._waiting_bytes -= sum([len(row.frame) for row in batch])
         for loop in {row.loop for row in batch}:
-            places = [n for n, row in enumerate(batch) if row.loop is loop]
-            futures = [batch[n].future for n in places]
-            if isinstance(outcome, LogUnavailable):
-                results: Sequence[Position | LogUnavailable] = [
-                    LogUnavailable(*outcome.args) for _ in futures
-                ]
-            else:
-                results = [outcome[n] for n in places]
-            try:
-                loop.call_soon_threadsafe(_resolve, futures, results)
-            except RuntimeError:  # that loop is closed: nobody waits any more
-                continue
-
-    def _end(self) -> Position:
-        for row in reversed(self._segments.values()):
-            if row.end > files.HEADER_BYTES:
-                return Position(self.name, row.number, row.end)
-        return self._start
+            waiting = [row.done for row in batch if row.loop is loop]
+            with suppress(RuntimeError):  # that loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_tell, waiting, error)
 
 
-def _resolve(
-    futures: Sequence[asyncio.Future[Position]], results: Sequence[Position | LogUnavailable]
-) -> None:
-    for future, result in zip(futures, results, strict=True):
-        if future.done():  # the client went away
-            continue
-        if isinstance(result, LogUnavailable):
-            future.set_exception(result)
-        else:
-            future.set_result(result)
+def _tell(waiting: Sequence[Done], error: LogError | None) -> None:
+    for done in waiting:
+        done(error)
 
 
 def _write_at(descriptor: int, data: bytes, offset: int) -> None:
@@ -405,7 +337,3 @@ def _write_at(descriptor: int, data: bytes, offset: int) -> None:
 
 def _refusal(error: OSError) -> LogUnavailable:
     return LogUnavailable(f"the collector cannot write its log ({error.strerror}); try again later")
-
-
-def _place(position: Position) -> tuple[int, int]:
-    return position.segment, position.offset

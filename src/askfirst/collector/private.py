@@ -39,3 +39,8 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def reason_of(error: OSError) -> str:
+    """Return why something failed, without the names and numbers around it."""
+    return error.strerror or str(error)

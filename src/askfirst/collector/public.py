@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from askfirst.collector.collector import Collector
+from askfirst.collector.ingest import terms_of
+from askfirst.collector.metrics import text
 
 
 class Public:
@@ -18,26 +20,29 @@ class Public:
         self._collector = collector
 
     async def health(self, _request: Request) -> Response:
-        """`GET /health`: 200 as long as the door is open, whatever the store does."""
-        trouble = self._collector.loader.trouble
-        return JSONResponse({"status": "degraded" if trouble else "ok"})
+        """`GET /health`: 200 as long as the process lives.
+
+        `ready` says whether events are taken; `status` is degraded while the store takes none.
+        """
+        ready = not self._collector.log.trouble
+        status = "degraded" if self._collector.loader.trouble or not ready else "ok"
+        return JSONResponse({"status": status, "ready": ready})
+
+    async def ready(self, _request: Request) -> Response:
+        """`GET /health/ready`: 200 while events are taken, 503 while they are refused."""
+        _, gauges = await self._collector.statistics()
+        ready = gauges["askfirst_ready"] == 1.0
+        return JSONResponse({"ready": ready}, status_code=200 if ready else 503)
 
     async def metrics(self, _request: Request) -> Response:
         """`GET /metrics`: counters as Prometheus reads them."""
-        log = self._collector.log
-        gauges = {
-            "askfirst_log_bytes": log.size(),
-            "askfirst_log_waiting_bytes": log.waiting(),
-            "askfirst_log_corrupt_segments": log.corrupt,
-        }
-        return PlainTextResponse(
-            self._collector.metrics.text(gauges),
-            media_type="text/plain; version=0.0.4",
-        )
+        counts, gauges = await self._collector.statistics()
+        return PlainTextResponse(text(counts, gauges), media_type="text/plain; version=0.0.4")
 
     async def contract(self, request: Request) -> Response:
         """`GET /v1/contracts/{tool}`: the contract in force, and its digest."""
-        contract = self._collector.terms_of(request.path_params["tool"]).contract
+        terms = terms_of(self._collector.door.terms, request.path_params["tool"])
+        contract = terms.contract
         return JSONResponse({"contract": contract.as_dict(), "digest": contract.digest})
 
     async def openapi(self, _request: Request) -> Response:

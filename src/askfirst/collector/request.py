@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from math import ceil
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -15,7 +17,8 @@ COMPRESSED_BYTES = 1024 * 1024
 EXPANDED_BYTES = 8 * 1024 * 1024
 BODY_SECONDS = 30.0  # a client that takes longer to send its batch starts again
 
-Handler = Callable[[bytes], Awaitable[object]]
+Handler = Callable[[bytes], Awaitable[bytes]]
+Wait = Callable[[str, "str | None", "str | None"], float]
 
 
 class Refusal(Exception):  # noqa: N818 - the name says what the sender gets
@@ -32,29 +35,87 @@ class ClientGone(Exception):  # noqa: N818
     """The client hung up before its request was whole; there is nobody to answer."""
 
 
-class Endpoint:
-    """An ASGI application around a handler: body in, what to answer in JSON out."""
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """How a body comes: as gzip or as it is, and how many bytes of it are read."""
 
-    def __init__(self, handler: Handler) -> None:
+    gzip: bool
+    most_bytes: int
+
+    def too_large(self) -> Refusal:
+        """Return the refusal of a body that is longer."""
+        return _too_large()
+
+
+_PLAIN, _GZIP = Encoded(False, EXPANDED_BYTES), Encoded(True, COMPRESSED_BYTES)
+
+
+def announced(content_type: bytes, content_encoding: bytes) -> Encoded:
+    """Read what the headers of a request say about its body. Raises Refusal (415)."""
+    if content_type.partition(b";")[0].strip().lower() != b"application/json":
+        raise Refusal(415, "send JSON, with Content-Type: application/json")
+    encoding = content_encoding.strip().lower()
+    if encoding in (b"", b"identity"):
+        return _PLAIN
+    if encoding == b"gzip":
+        return _GZIP
+    raise Refusal(415, "send the body as it is, or with Content-Encoding: gzip")
+
+
+def expand(body: bytes, encoded: Encoded) -> bytes:
+    """Return the JSON text of a body. Raises Refusal (400, 413)."""
+    return _expand(body) if encoded.gzip else body
+
+
+def refusal_body(refusal: Refusal) -> bytes:
+    """Return what a client is told in JSON."""
+    return msgspec.json.encode({"error": refusal.error})
+
+
+class Endpoint:
+    """An ASGI application around a handler: body in, what to answer in JSON out.
+
+    `wait` says how long a client has to wait (seconds) from its address and its headers.
+    """
+
+    def __init__(self, handler: Handler, wait: Wait = lambda *_: 0.0) -> None:
         self._handler = handler
+        self._wait = wait
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: Mapping[str, str] = {}
         try:
-            status, value = 200, await self._handler(await read_body(scope, receive))
+            self._check_rate(scope)
+            body = await self._handler(await read_body(scope, receive))
+            status = 200
         except ClientGone:
             return
         except Refusal as refusal:
-            status, value, headers = refusal.status, {"error": refusal.error}, refusal.headers
+            status, body, headers = refusal.status, refusal_body(refusal), refusal.headers
         except LogError as error:
-            status, value = 503, {"error": str(error)}
+            status, body = 503, refusal_body(Refusal(503, str(error)))
             headers = {"retry-after": str(error.retry_after)}
-        await answer(send, status, value, headers)
+        await answer(send, status, body, headers)
+
+    def _check_rate(self, scope: Scope) -> None:
+        rows = dict(scope["headers"])
+        told = (rows.get(b"forwarded"), rows.get(b"x-forwarded-for"))
+        client = scope.get("client") or ("", 0)
+        wait = self._wait(
+            client[0], *(None if row is None else row.decode("latin-1") for row in told)
+        )
+        if wait:
+            raise too_many(wait)
 
 
-async def answer(send: Send, status: int, value: object, headers: Mapping[str, str]) -> None:
-    """Send a value as JSON."""
-    body = msgspec.json.encode(value)
+def too_many(wait: float) -> Refusal:
+    """Return the refusal of a client that has to wait so many seconds."""
+    later = {"retry-after": str(ceil(wait))}
+    return Refusal(429, "these are too many requests; try again later", later)
+
+
+async def answer(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+    """Send JSON."""
     rows = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     rows += [(name.encode("latin-1"), text.encode("latin-1")) for name, text in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": rows})
@@ -64,21 +125,15 @@ async def answer(send: Send, status: int, value: object, headers: Mapping[str, s
 async def read_body(scope: Scope, receive: Receive) -> bytes:
     """Return the JSON text of a request. Raises Refusal (408, 413, 415, 400) or ClientGone."""
     headers = dict(scope["headers"])
-    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if kind != b"application/json":
-        raise Refusal(415, "send JSON, with Content-Type: application/json")
-    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
-    if encoding not in (b"identity", b"gzip"):
-        raise Refusal(415, "send the body as it is, or with Content-Encoding: gzip")
-    limit = COMPRESSED_BYTES if encoding == b"gzip" else EXPANDED_BYTES
-    announced = headers.get(b"content-length", b"0")
-    if announced.isdigit() and int(announced[:20]) > limit:
+    encoded = announced(headers.get(b"content-type", b""), headers.get(b"content-encoding", b""))
+    length = headers.get(b"content-length", b"0")
+    if length.isdigit() and int(length[:20]) > encoded.most_bytes:
         raise _too_large()
     try:
-        body = await asyncio.wait_for(_receive(receive, limit), BODY_SECONDS)
+        body = await asyncio.wait_for(_receive(receive, encoded.most_bytes), BODY_SECONDS)
     except asyncio.TimeoutError:
         raise Refusal(408, "the body did not come in time; send it again") from None
-    return _expand(body) if encoding == b"gzip" else body
+    return expand(body, encoded)
 
 
 async def _receive(receive: Receive, limit: int) -> bytes:

@@ -1,19 +1,35 @@
-"""Runs an ASGI application on a socket of ours until it is told to stop."""
+"""Runs a collector on a socket of ours until it is told to stop.
+
+The application listens on a socket in a private folder; what clients reach is the door in front of
+it, in this process or in workers.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-BACKLOG = 2048
-GRACE_SECONDS = 20  # what is in flight at the end may take this long
+from askfirst.collector import tls, worker
+from askfirst.collector.collector import Collector
+from askfirst.collector.connection import Entrance
+from askfirst.collector.private import reason_of
+from askfirst.collector.renewal import Files, Renewal
+from askfirst.collector.workers import WorkerError, Workers
+
+KEEP_ALIVE_SECONDS = 15
+LONGEST_FIRST_LINE = 128
 
 
 class ServerError(Exception):
@@ -24,25 +40,13 @@ def listen(host: str, port: int) -> socket.socket:
     """Return a listening socket; port 0 takes a free one. Raises ServerError."""
     try:
         family, *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        return socket.create_server((host, port), family=family, backlog=worker.BACKLOG)
     except socket.gaierror as error:
         raise ServerError(f"{host} is no address of this machine: {error.strerror}") from error
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = reason_of(error) if isinstance(error, OSError) else str(error)
         raise ServerError(
             f"{host} port {port} cannot be used: {reason}; choose another with --port"
-        ) from error
-
-
-def check_certificate(certificate: str, key: str) -> None:
-    """Raise ServerError unless a certificate and its key can be used."""
-    try:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key, password=lambda: b"")  # never ask a terminal
-    except OSError as error:  # ssl.SSLError is one
-        reason = error.strerror or str(error)
-        raise ServerError(
-            f"the certificate {certificate} with the key {key} cannot be used: {reason}"
         ) from error
 
 
@@ -54,7 +58,31 @@ def url_of(listener: socket.socket, *, tls: bool) -> str:
     return f"{'https' if tls else 'http'}://{shown}:{port}"
 
 
-class _Server(uvicorn.Server):
+class _Behind(HttpToolsProtocol):
+    """An application's connection that comes through a tunnel, whose first line says from whom."""
+
+    _head: bytes | None = b""
+
+    def data_received(self, data: bytes) -> None:
+        if self._head is None:
+            super().data_received(data)
+            return
+        self._head += data
+        line, end, rest = self._head.partition(b"\r\n")
+        if not end:
+            if len(line) > LONGEST_FIRST_LINE:
+                self.transport.close()
+            return
+        self._head = None
+        scheme, address, port = line.decode("ascii").split(" ")
+        self.scheme = "https" if scheme == "https" else "http"
+        self.client = (address, int(port))
+        super().data_received(rest)
+
+
+class _Plain(uvicorn.Server):
+    """uvicorn, which says when it has begun."""
+
     def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
         super().__init__(config)
         self._tell = started
@@ -65,35 +93,110 @@ class _Server(uvicorn.Server):
             self._tell()
 
 
-def run(
-    app: ASGIApp,
-    listener: socket.socket,
-    started: Callable[[], None],
-    *,
-    certificate: str | None = None,
-    key: str | None = None,
-) -> None:
+class _Server(uvicorn.Server):
+    """uvicorn, with a door in front of it."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        collector: Collector,
+        listener: socket.socket,
+        files: Files,
+        started: Callable[[], None],
+    ) -> None:
+        super().__init__(config)
+        self.problem = ""
+        self._collector = collector
+        self._listener = listener
+        self._files = files
+        self._tell = started
+        self._ending: list[Callable[[], Awaitable[None]]] = []
+        self._door: asyncio.AbstractServer | None = None
+        self._renewing: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.started:
+            return
+        assert sockets
+        try:
+            context = await self._open(os.fspath(sockets[0].getsockname()))
+        except (WorkerError, tls.TlsError) as error:
+            self.problem = str(error)
+            self.should_exit = True
+            return
+        renewal = Renewal(self._collector, self._files, context)
+        self._renewing = asyncio.create_task(renewal.watch())
+        self._tell()
+
+    async def _open(self, application: str) -> ssl.SSLContext | None:
+        """Let events in, here or in workers; return the TLS context of this process, if any."""
+        collector, pair = self._collector, self._files.pair
+        if collector.config.workers > 1:
+            workers = Workers(collector, self._listener, application, pair)
+            self._ending.append(workers.stop)
+            await workers.start()
+            collector.hire(workers)
+            return None
+        context = tls.context_of(*pair) if pair else None
+        scheme = "https" if context else "http"
+        entrance = Entrance(collector.door, application, scheme, worker.most_connections())
+        self._ending.append(lambda: entrance.drain(worker.GRACE_SECONDS))
+        self._door = await worker.open_door(entrance, self._listener, context)
+        collector.entrance = entrance
+        return context
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._renewing is not None:
+            self._renewing.cancel()
+        if self._door is not None:
+            self._door.close()
+        self._listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()  # when its answer is out; a tunnel would never end by itself
+        await asyncio.gather(*(end() for end in self._ending))
+        await super().shutdown(sockets)
+
+
+def run_plain(app: ASGIApp, listener: socket.socket, started: Callable[[], None]) -> None:
+    """Serve an application without a door until SIGTERM or SIGINT. Raises ServerError."""
+    server = _Plain(_quiet(app), started)
+    server.run(sockets=[listener])
+    if not server.started:
+        raise ServerError("the server did not start; the lines above say why")
+
+
+def run(app: Any, listener: socket.socket, started: Callable[[], None], files: Files) -> None:
     """Serve until SIGTERM or SIGINT; answer what is in flight; end the application; return.
 
-    Nothing is logged about requests: an access log would hold addresses. `started` is called once
-    requests are answered. Raises ServerError if the application does not start.
+    `app` is what `build_app` returned. Nothing is logged about requests: an access log would hold
+    addresses. `started` is called once requests are answered. Raises ServerError if it does not
+    come to that.
     """
-    config = uvicorn.Config(
+    config = _quiet(app, _Behind)
+    with tempfile.TemporaryDirectory(prefix="askfirst-") as folder:
+        application = socket.socket(socket.AF_UNIX)
+        application.bind(os.path.join(folder, "application"))  # noqa: PTH118 - at most 107 bytes
+        application.listen(worker.BACKLOG)
+        server = _Server(config, app.state.collector, listener, files, started)
+        server.run(sockets=[application])
+    if server.problem or not server.started:
+        raise ServerError(server.problem or "the collector did not start; the lines above say why")
+
+
+def _quiet(app: ASGIApp, protocol: type[HttpToolsProtocol] = HttpToolsProtocol) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
+        http=protocol,
         access_log=False,
         log_level="error",
         server_header=False,
         proxy_headers=False,
         ws="none",
         lifespan="on",
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=int(worker.GRACE_SECONDS),
     )
-    server = _Server(config, started)
-    server.run(sockets=[listener])
-    if not server.started:
-        raise ServerError("the collector did not start; the lines above say why")
 
 
 @contextmanager

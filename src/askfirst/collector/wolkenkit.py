@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 
-from askfirst.collector.collector import Collector
-from askfirst.collector.ingest import decode, keep
+from askfirst.collector.ingest import Taken, decode, taken
 from askfirst.collector.pipeline import Rules, Terms, sift
 from askfirst.collector.request import Refusal
 
@@ -41,7 +41,7 @@ class Command(msgspec.Struct):
 _decoder = msgspec.json.Decoder(Command)
 
 
-async def take_command(collector: Collector, body: bytes) -> object:
+def take_command(body: bytes, terms: Mapping[str, Terms], now: int) -> Taken:
     """Take one event; the command's id is the event's.
 
     These clients know no contract, so they are treated as those of an older one: what does not fit
@@ -49,14 +49,14 @@ async def take_command(collector: Collector, body: bytes) -> object:
     """
     command = decode(_decoder, body)
     event = {**command.data.data, "id": command.id}
-    return await keep(collector, sift([event], Rules(_terms(collector), collector.now(), True)))
+    return taken(sift([event], Rules(_terms(terms), now, True)))
 
 
-def _terms(collector: Collector) -> Terms:
-    if TOOL in collector.terms:
-        return collector.terms[TOOL]
-    if len(collector.terms) == 1:
-        return next(iter(collector.terms.values()))
+def _terms(terms: Mapping[str, Terms]) -> Terms:
+    if TOOL in terms:
+        return terms[TOOL]
+    if len(terms) == 1:
+        return next(iter(terms.values()))
     raise Refusal(
         404,
         "a wolkenkit command names no tool and this collector has several; "

@@ -107,6 +107,12 @@ class Store(Protocol):
     def retain(self, tool: str, before: int) -> int:
         """Forget events of a tool with a timestamp before `before` (ms UTC); return how many."""
 
+    def scrub(self) -> bool:
+        """Make what was erased or retained unreadable in every file; tell if there was anything."""
+
+    def size(self) -> int:
+        """Return how many bytes the store takes on this machine's disk."""
+
     def tools(self) -> Sequence[str]:
         """Return the names of tools that have events or a contract."""
 

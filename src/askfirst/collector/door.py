@@ -1,0 +1,69 @@
+"""What stands between a request and the log, whichever process it is in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from askfirst.collector import ingest
+from askfirst.collector.clients import Clients
+from askfirst.collector.config import Limits
+from askfirst.collector.ingest import Taken
+from askfirst.collector.limits import DailyCap, RateLimit
+from askfirst.collector.log import Log
+from askfirst.collector.metrics import Metrics
+from askfirst.collector.pipeline import Terms
+from askfirst.contract.model import Contract
+
+Take = Callable[[bytes], Taken]
+
+
+class Door:
+    """Holds events against the contracts in force, and counts.
+
+    `now` returns ms UTC.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        contracts: Sequence[Contract],
+        limits: Limits,
+        metrics: Metrics,
+        now: Callable[[], int],
+    ) -> None:
+        self.log = log
+        self.limits = limits
+        self.metrics = metrics
+        self.now = now
+        self.clients = Clients(limits.trusted_proxies)
+        self._rate = RateLimit(limits.requests_per_minute, limits.burst)
+        self._cap = DailyCap(limits.events_per_day)
+        self._admit = self._admit_today if limits.events_per_day else None
+        self.terms: Mapping[str, Terms] = {}
+        self.agree(contracts)
+
+    def agree(self, contracts: Sequence[Contract]) -> None:
+        """Put contracts in force, all at once: a request is held against the old or the new."""
+        self.terms = {contract.name: Terms(contract) for contract in contracts}
+
+    def wait(self, peer: str, forwarded: str | None, x_forwarded_for: str | None) -> float:
+        """Return how many seconds a client has to wait before its next request, 0 if none."""
+        key = self.clients.key(peer, forwarded, x_forwarded_for)
+        return 0.0 if key is None else self._rate.allow(key)
+
+    def take_events(self, body: bytes) -> Taken:
+        """Check a batch (`POST /v1/events`). Raises Refusal."""
+        return ingest.take(body, self.terms, self.now(), self._admit)
+
+    def take_command(self, body: bytes) -> Taken:
+        """Check what a wolkenkit CLI sends (`POST /v1/command`). Raises Refusal."""
+        return ingest.take_command(body, self.terms, self.now(), self._admit)
+
+    def count(self, taken: Taken) -> None:
+        """Count what was acknowledged."""
+        self.metrics.add("askfirst_events_accepted_total", taken.accepted, tool=taken.tool)
+        for _, reason in taken.dropped:
+            self.metrics.add("askfirst_events_dropped_total", tool=taken.tool, reason=reason.value)
+
+    def _admit_today(self, tool: str, installation: bytes, _timestamp: int) -> bool:
+        return self._cap.admit(tool, installation, self.now())

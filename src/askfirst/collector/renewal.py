@@ -1,0 +1,94 @@
+"""What may change while a collector runs: its contracts, and the certificate it shows.
+
+On SIGHUP, and when a file was written. What cannot be used is told to the operator, and the old one
+stays in force.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from askfirst.collector import tls
+from askfirst.collector.collector import Collector
+from askfirst.collector.watch import Watched
+from askfirst.collector.worker import Order
+from askfirst.contract.model import Contract, ContractError
+
+LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where contracts and a certificate come from. `read` raises ContractError."""
+
+    contracts: Sequence[str]
+    read: Callable[[], Sequence[Contract]]
+    certificate: str | None = None
+    key: str | None = None
+
+    @property
+    def pair(self) -> tuple[str, str] | None:
+        """The certificate and its key, if there is TLS."""
+        return (self.certificate, self.key) if self.certificate and self.key else None
+
+
+class Renewal:
+    """Watches files, and puts what changed in force everywhere."""
+
+    def __init__(self, collector: Collector, files: Files, context: ssl.SSLContext | None) -> None:
+        self._collector = collector
+        self._files = files
+        self._context = context
+        self._contracts = Watched(files.contracts)
+        self._certificate = Watched(files.pair or ())
+        self._asked = asyncio.Event()
+
+    async def watch(self) -> None:
+        """Look every second, until cancelled; at once on SIGHUP."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
+        while True:
+            try:
+                await asyncio.wait_for(self._asked.wait(), LOOK_SECONDS)
+            except asyncio.TimeoutError:
+                asked = False
+            else:
+                asked = True
+                self._asked.clear()
+            if self._contracts.changed() or asked:
+                await self._agree()
+            if self._certificate.changed() or asked:
+                self._renew()
+
+    async def _agree(self) -> None:
+        collector = self._collector
+        try:
+            contracts = self._files.read()
+        except ContractError as error:
+            collector.say(f"the contract in force stays: {error}")
+            return
+        if {row.name for row in contracts} != {row.name for row in collector.contracts}:
+            collector.say("the contract in force stays: the files name other tools; restart")
+            return
+        if [row.canonical for row in contracts] == [row.canonical for row in collector.contracts]:
+            return
+        await collector.agree(contracts)
+        collector.tell(Order("agree", [row.as_dict() for row in contracts]))
+        collector.say("the changed contract is in force")
+
+    def _renew(self) -> None:
+        if self._files.pair is None:
+            return
+        try:
+            if self._context is not None:
+                tls.renew(self._context, *self._files.pair)
+            else:
+                tls.context_of(*self._files.pair)  # what each worker is about to do
+        except tls.TlsError as error:
+            self._collector.say(f"the certificate in use stays: {error}")
+            return
+        self._collector.tell(Order("renew"))
+        self._collector.say("the renewed certificate is in use")

@@ -1,0 +1,198 @@
+"""The collector's side of its worker processes: it starts, tells, asks and ends them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from askfirst.collector.collector import Collector
+from askfirst.collector.metrics import Counts, add_up
+from askfirst.collector.tail import Tail
+from askfirst.collector.worker import GRACE_SECONDS, Order, Report, Setup
+
+START_SECONDS = 30.0
+COUNT_SECONDS = 2.0
+AGAIN_SECONDS = 1.0  # before a worker that ended by itself is started again
+
+
+class WorkerError(Exception):
+    """A worker did not start."""
+
+
+class _Hired:
+    """One worker process."""
+
+    def __init__(
+        self, tail: Tail, setup: Setup, listener: socket.socket, say: Callable[[str], None]
+    ) -> None:
+        self.tail = tail
+        self.last = Report("counts")
+        self._setup = setup
+        self._say = say
+        self._ready = asyncio.Event()
+        self._counted = asyncio.Event()
+        ours, theirs = socket.socketpair()
+        self._socket = ours
+        words = ["-m", "askfirst.collector.worker", str(listener.fileno()), str(theirs.fileno())]
+        with theirs:
+            self.process = subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, *words],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(listener.fileno(), theirs.fileno()),
+            )
+
+    async def begin(self) -> None:
+        """Tell the worker what it needs, and wait until it takes events. Raises WorkerError."""
+        reader, self._writer = await asyncio.open_connection(sock=self._socket)
+        self._writer.write(msgspec.json.encode(self._setup) + b"\n")
+        self._listening = asyncio.create_task(self._listen(reader))
+        ready = asyncio.create_task(self._ready.wait())
+        await asyncio.wait(
+            (ready, self._listening), timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not ready.done():
+            ready.cancel()
+            self.process.kill()
+            raise WorkerError("a worker did not start; the lines above say why")
+        self.tail.roll = self._roll_from(asyncio.get_running_loop())
+
+    def tell(self, order: Order) -> None:
+        """Send an order."""
+        if not self._writer.is_closing():
+            self._writer.write(msgspec.json.encode(order) + b"\n")
+
+    async def count(self) -> Report:
+        """Return what the worker counts; what it last said, if it does not answer."""
+        self._counted.clear()
+        self.tell(Order("count"))
+        try:
+            await asyncio.wait_for(self._counted.wait(), COUNT_SECONDS)
+        except asyncio.TimeoutError:
+            self._say("a worker does not answer")
+        return self.last
+
+    async def ended(self) -> None:
+        """Wait until the process has ended, and take it off the system's list."""
+        await self._listening
+        await asyncio.to_thread(self.process.wait)
+        self._writer.close()
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        try:
+            async for line in reader:
+                report = msgspec.json.decode(line, type=Report)
+                if report.what == "ready":
+                    self._ready.set()
+                elif report.what == "say":
+                    self._say(report.text)
+                else:
+                    self.last = report
+                    self._counted.set()
+        except ConnectionError:
+            return
+
+    def _roll_from(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+        return lambda: _quietly(loop, self.tell, Order("roll"))
+
+
+class Workers:
+    """All worker processes of a collector. `listener` is the socket they accept connections on."""
+
+    def __init__(
+        self,
+        collector: Collector,
+        listener: socket.socket,
+        application: str,
+        pair: tuple[str, str] | None,
+    ) -> None:
+        self._collector = collector
+        self._listener = listener
+        self._application = application
+        self._pair = pair
+        self._hired: dict[str, _Hired] = {}
+        self._gone: Counts = []  # what ended workers had counted: a counter must not go back
+        self._keeping: list[asyncio.Task[None]] = []
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Start as many as the collector is to have. Raises WorkerError."""
+        names = [str(number) for number in range(1, self._collector.config.workers + 1)]
+        for name in names:
+            self._hired[name] = self._hire(name)
+        await asyncio.gather(*(hired.begin() for hired in self._hired.values()))
+        self._keeping = [asyncio.create_task(self._keep(name)) for name in names]
+
+    async def stop(self) -> None:
+        """Have all of them answer what has begun, and end."""
+        self._stopping = True
+        for hired in self._hired.values():
+            hired.tell(Order("stop"))
+        if not self._keeping:
+            return
+        _, late = await asyncio.wait(self._keeping, timeout=GRACE_SECONDS + 10)
+        for hired in self._hired.values():
+            if hired.process.poll() is None:
+                hired.process.kill()  # its log holds what it acknowledged
+        if late:
+            await asyncio.wait(late)
+
+    def tell(self, order: Order) -> None:
+        """Send an order to all."""
+        for hired in self._hired.values():
+            hired.tell(order)
+
+    async def reports(self) -> list[Report]:
+        """Return what each counts."""
+        return list(await asyncio.gather(*(hired.count() for hired in self._hired.values())))
+
+    def past(self) -> Counts:
+        """Return what workers that have ended had counted."""
+        return self._gone
+
+    def _hire(self, name: str) -> _Hired:
+        config = self._collector.config
+        tail = self._collector.tails[name]
+        setup = Setup(
+            log_folder=os.fspath(tail.folder),
+            contracts=[contract.as_dict() for contract in self._collector.contracts],
+            limits=config.limits,
+            application=self._application,
+            segment_bytes=config.segment_bytes,
+            waiting_bytes=config.waiting_bytes,
+            quota_bytes=config.quota_bytes // (config.workers + 1),
+            pair=self._pair,
+        )
+        return _Hired(tail, setup, self._listener, self._collector.say)
+
+    async def _keep(self, name: str) -> None:
+        """Start a worker again when it ends by itself."""
+        while True:
+            hired = self._hired[name]
+            await hired.ended()
+            if self._stopping:
+                return
+            self._gone = add_up((self._gone, hired.last.counts))
+            self._collector.say(
+                f"worker {name} ended by itself ({hired.process.returncode}); it is started again"
+            )
+            began = time.monotonic()
+            await self._collector.recover(hired.tail)
+            self._hired[name] = self._hire(name)
+            try:
+                await self._hired[name].begin()
+            except WorkerError as error:
+                self._collector.say(str(error))
+            await asyncio.sleep(max(0.0, AGAIN_SECONDS - (time.monotonic() - began)))
+
+
+def _quietly(loop: asyncio.AbstractEventLoop, tell: Callable[[Order], None], order: Order) -> None:
+    """Call from any thread; a loop that is closed has no workers any more."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(tell, order)
