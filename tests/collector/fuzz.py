@@ -17,19 +17,19 @@ from random import Random
 from typing import Any
 
 from askfirst.collector.request import Refusal, read_body
-from tests.collector import hostile
+from tests.collector import bodies
 
 GROWTH_BYTES = 32 * 1024 * 1024  # of memory, over what it was after a tenth of the requests
 LONGEST_KEPT = 1_200  # bytes of a request in the corpus
 
 
 def run(
-    requests: int, seed: int, *, corpus: Path = hostile.CORPUS, grow: bool = False
+    requests: int, seed: int, *, corpus: Path = bodies.CORPUS, grow: bool = False
 ) -> dict[str, int]:
     """Try requests; return how often each status came. Raises AssertionError with the request."""
     random = Random(seed)
-    kept = list(hostile.read_corpus(corpus))
-    known = {kind(row["route"], hostile.check(row["route"], row["body"])) for row in kept}
+    kept = list(bodies.read_corpus(corpus))
+    known = {kind(row["route"], bodies.check(row["route"], row["body"])) for row in kept}
     statuses: dict[str, int] = {}
     settled = 0
     for number in range(requests):
@@ -43,7 +43,7 @@ def run(
         if grow and sort not in known and len(body) <= LONGEST_KEPT:
             known.add(sort)
             with corpus.open("a") as file:
-                file.write(hostile.corpus_line("found by mutation", route, body, found))
+                file.write(bodies.corpus_line("found by mutation", route, body, found))
         if number == requests // 10:
             settled = resident()
     grown = resident() - settled
@@ -56,13 +56,13 @@ def _request(random: Random, kept: list[dict[str, Any]]) -> tuple[str, bytes]:
         row = random.choice(kept)
         route, body = row["route"], row["body"]
     else:
-        route, body = hostile.good_request(random)
-    return route, hostile.mutate(random, body)
+        route, body = bodies.good_request(random)
+    return route, bodies.mutate(random, body)
 
 
 def _expanded(random: Random, body: bytes) -> bytes:
     """Return a body after a way through gzip, on which it may have been damaged."""
-    raw = hostile.compress(random, body)
+    raw = bodies.compress(random, body)
     try:
         return read_body(b"application/json", b"gzip", raw)
     except Refusal:
@@ -73,7 +73,7 @@ def _expanded(random: Random, body: bytes) -> bytes:
 
 def _checked(route: str, body: bytes) -> dict[str, Any]:
     try:
-        return hostile.check(route, body)
+        return bodies.check(route, body)
     except Exception as error:
         raise AssertionError(f"{route}, base64 {base64.b64encode(body).decode()}") from error
 

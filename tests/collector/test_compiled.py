@@ -14,7 +14,7 @@ from askfirst.collector.compiled import MOST_EVENTS, Released
 from askfirst.collector.frames import moments, pieces
 from askfirst.collector.ingest import take_by_steps
 from askfirst.contract.version import is_released
-from tests.collector.hostile import HASH, NOW, SECRET, TERMS, batch, check, full_event
+from tests.collector.bodies import HASH, NOW, SECRET, TERMS, batch, check, full_event
 
 TOOLS = ("stratus", "nimbus")
 

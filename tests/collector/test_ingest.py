@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from askfirst.collector import endpoint, ingest
+from askfirst.collector import ingest
 from askfirst.collector import request as limits
 from askfirst.collector.frames import decode
 from askfirst.collector.ingest import MOST_EVENTS, MOST_VALUES, SMALL_BODY, answer, take
@@ -21,7 +21,7 @@ from askfirst.collector.request import Refusal
 from askfirst.collector.wolkenkit import take_command
 from askfirst.contract.event import now_ms
 from askfirst.contract.loading import parse
-from tests.collector import hostile
+from tests.collector import bodies
 
 EVENTS = "/v1/events"
 
@@ -156,9 +156,9 @@ def test_a_client_that_hangs_up_gets_no_answer_and_leaves_nothing(api: Any) -> N
 
 
 def test_a_body_that_does_not_come_is_to_be_sent_again(
-    api: Any, monkeypatch: pytest.MonkeyPatch
+    make_api: Callable[..., Any], contract: Any
 ) -> None:
-    monkeypatch.setattr(endpoint, "BODY_SECONDS", 0.01)
+    api = make_api(contract, limits=Limits(body_seconds=0.01))
     assert api.call("POST", EVENTS, None, JSON).status == 408
 
 
@@ -273,7 +273,7 @@ def test_a_body_that_would_fill_the_memory_is_not_decoded(
 
 
 def test_the_largest_batch_of_the_largest_events_is_within_the_limits(contract: Any) -> None:
-    full = hostile.full_event("stratus")
+    full = bodies.full_event("stratus")
     body = json.dumps(batch(*[full] * MOST_EVENTS), indent=1).encode()
     assert len(body) > SMALL_BODY
-    assert take(body, {"stratus": Terms(contract)}, hostile.NOW).accepted == MOST_EVENTS
+    assert take(body, {"stratus": Terms(contract)}, bodies.NOW).accepted == MOST_EVENTS

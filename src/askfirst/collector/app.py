@@ -29,6 +29,8 @@ from askfirst.collector.request import Refusal
 from askfirst.contract.event import now_ms
 from askfirst.stores.base import Store, StoreError
 
+ERASURE_COST = 20  # requests
+
 
 def build_app(
     config: Config,
@@ -55,6 +57,7 @@ def build_app(
         },
         lifespan=_lifespan,
     )
+    app.router.redirect_slashes = False
     app.state.collector = collector
     return app
 
@@ -62,10 +65,12 @@ def build_app(
 def routes(collector: Collector, access: Access) -> list[BaseRoute]:
     """Return every route of the collector."""
     answers, public = Answers(collector), Public(collector)
-    wait = collector.door.wait
-    events = Endpoint(partial(_keep, collector, collector.door.take_events), wait)
-    command = Endpoint(partial(_keep, collector, collector.door.take_command), wait)
-    erasures = Endpoint(partial(take_erasure, collector), wait)
+    wait, seconds = collector.door.wait, collector.config.limits.body_seconds
+    events = Endpoint(partial(_keep, collector, collector.door.take_events), wait, seconds)
+    command = Endpoint(partial(_keep, collector, collector.door.take_command), wait, seconds)
+    # it searches the store, and somebody who guesses at installations should not get far
+    costly = partial(wait, cost=ERASURE_COST)
+    erasures = Endpoint(partial(take_erasure, collector), costly, seconds)
     return [
         Route("/v1/events", events, methods=["POST"]),
         Route("/v1/command", command, methods=["POST"]),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from askfirst.collector import log
+from askfirst.collector import limits, log
 from askfirst.contract.model import Contract
 
 
@@ -22,8 +22,8 @@ class Limits:
     header_seconds: float = 10.0
     body_seconds: float = 30.0
     idle_seconds: float = 15.0
-    requests_per_minute: int = 600
-    burst: int = 600
+    requests_per_minute: int = limits.REQUESTS_PER_MINUTE
+    burst: int = limits.REQUESTS_BURST
     events_per_day: int = 0
     trusted_proxies: tuple[str, ...] = ()
 

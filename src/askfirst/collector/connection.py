@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import re
 import time
 from enum import Enum
 
@@ -42,6 +43,9 @@ WANTED = frozenset(
         b"x-forwarded-for",
     )
 )
+_REQUEST_LINE = re.compile(rb"[A-Za-z]+ \S+ HTTP/1\.[01]\r\n(?![ \t])")
+_NOT_HTTP = Refusal(400, "this is not HTTP/1.1")
+_TOO_LONG = Refusal(431, f"send at most {HEADERS} headers and {HEAD_BYTES} bytes of them")
 _REASONS = {
     200: b"OK", 400: b"Bad Request", 404: b"Not Found", 408: b"Request Timeout",
     413: b"Content Too Large", 415: b"Unsupported Media Type", 422: b"Unprocessable Content",
@@ -139,6 +143,7 @@ class Connection(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._header_bytes = 0
         self._header_count = 0
+        self._fed = 0  # bytes of a head that has no end yet
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._whole = False
@@ -191,26 +196,34 @@ class Connection(asyncio.Protocol):
     # A request
 
     def _begin(self, data: bytes) -> None:
-        if not self._held:
+        if not self._header_bytes:
             self._since = time.monotonic()
+        self._header_bytes += len(data) - len(self._held)
+        data = data.lstrip(b"\r\n")
         for start, (path, take) in self._entrance.ways.items():
             if data.startswith(start):
                 self._path, self._take = path, take
                 self._held = b""
+                self._header_bytes = 0
                 self.stage = Stage.HEAD
                 if self._parser is None:
                     self._parser = httptools.HttpRequestParser(self)
                 self._feed(data)
                 return
-        if b"\r\n\r\n" in data or b"\n\n" in data:
+        end = data.find(b"\r\n\r\n")
+        if end > HEAD_BYTES or (end < 0 and self._header_bytes > HEAD_BYTES):
+            self._answer_error(_TOO_LONG, close=True)
+        elif data and not data[:1].isalpha():
+            self._answer_error(_NOT_HTTP, close=True)
+        elif end < 0:
+            self._held = data
+        elif not _REQUEST_LINE.match(data):
+            self._answer_error(_NOT_HTTP, close=True)
+        elif data.count(b"\r\n", 0, end) > HEADERS:
+            self._answer_error(_TOO_LONG, close=True)
+        else:
             self._held = b""
             self._open_tunnel(data)
-        elif not data[:1].isalpha() and data.strip(b"\r\n"):
-            self._answer_error(Refusal(400, "this is not HTTP"), close=True)
-        elif len(data) > HEAD_BYTES:
-            self._answer_error(Refusal(431, "send a shorter head"), close=True)
-        else:
-            self._held = data
 
     def _feed(self, data: bytes) -> None:
         assert self._parser is not None
@@ -219,7 +232,11 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self._refusal = Refusal(400, "there is nothing to upgrade to")
         except httptools.HttpParserError:
-            self._refusal = self._refusal or Refusal(400, "this is not HTTP/1.1")
+            self._refusal = self._refusal or _NOT_HTTP
+        if self.stage is Stage.HEAD:
+            self._fed += len(data)
+            if self._fed > HEAD_BYTES:
+                self._refusal = self._refusal or _TOO_LONG
         if self._refusal is not None:
             self._answer_error(self._refusal, close=True)
         elif self._whole:
@@ -236,7 +253,7 @@ class Connection(asyncio.Protocol):
         self._header_bytes += len(name) + len(value) + 4
         self._header_count += 1
         if self._header_bytes > HEAD_BYTES or self._header_count > HEADERS:
-            self._refuse(Refusal(431, f"send at most {HEADERS} headers and {HEAD_BYTES} bytes"))
+            self._refuse(_TOO_LONG)
         name = name.lower()
         if name in WANTED:
             earlier = self._headers.get(name)
@@ -351,7 +368,7 @@ class Connection(asyncio.Protocol):
     def look_at_clock(self, now: float) -> None:
         """Close the connection if what it is at takes too long."""
         limits, waited = self._door.limits, now - self._since
-        if self.stage is Stage.IDLE and not self._held:
+        if self.stage is Stage.IDLE and not self._header_bytes:
             if waited > limits.idle_seconds:
                 self.abort()
         elif self.stage in (Stage.IDLE, Stage.HEAD):
@@ -365,7 +382,7 @@ class Connection(asyncio.Protocol):
 
     def close_if_idle(self) -> None:
         """Close the connection unless it is in the middle of something."""
-        if self.stage is Stage.IDLE and not self._held:
+        if self.stage is Stage.IDLE and not self._header_bytes:
             self.abort()
 
     def abort(self) -> None:
@@ -376,7 +393,12 @@ class Connection(asyncio.Protocol):
     # Everything that is no event
 
     def _open_tunnel(self, data: bytes) -> None:
+        """Pass on one request. The next needs a connection of its own, so that none gets round the
+        limits above.
+        """
         self.stage = Stage.TUNNEL
+        line, _, rest = data.partition(b"\r\n")
+        data = line + b"\r\nconnection: close\r\n" + rest
         self._tunnel = Tunnel(self.transport, self._entrance.application)
         self._tunnel.open(self._entrance.scheme, *self.peer, data)
 

@@ -46,10 +46,15 @@ class Door:
         """Put contracts in force, all at once: a request is held against the old or the new."""
         self.terms = {contract.name: Terms(contract) for contract in contracts}
 
-    def wait(self, peer: str, forwarded: str | None, x_forwarded_for: str | None) -> float:
-        """Return how many seconds a client has to wait before its next request, 0 if none."""
+    def wait(
+        self, peer: str, forwarded: str | None, x_forwarded_for: str | None, *, cost: int = 1
+    ) -> float:
+        """Return how many seconds a client has to wait before its next request, 0 if none.
+
+        `cost` says how many requests it counts as.
+        """
         key = self.clients.key(peer, forwarded, x_forwarded_for)
-        return 0.0 if key is None else self._rate.allow(key)
+        return 0.0 if key is None else self._rate.allow(key, cost)
 
     def take_events(self, body: bytes) -> Taken:
         """Check a batch (`POST /v1/events`). Raises Refusal."""

@@ -17,8 +17,6 @@ from askfirst.collector.request import (
     too_many,
 )
 
-BODY_SECONDS = 30.0  # a client that takes longer to send its batch starts again
-
 Handler = Callable[[bytes], Awaitable[bytes]]
 # a peer's address, its Forwarded and its X-Forwarded-For header -> seconds it has to wait
 Wait = Callable[[str, "str | None", "str | None"], float]
@@ -31,15 +29,21 @@ class ClientGone(Exception):  # noqa: N818
 class Endpoint:
     """An ASGI application around a handler: body in, the JSON text of the answer out."""
 
-    def __init__(self, handler: Handler, wait: Wait = lambda *_: 0.0) -> None:
+    def __init__(
+        self, handler: Handler, wait: Wait = lambda *_: 0.0, body_seconds: float = 30.0
+    ) -> None:
         self._handler = handler
         self._wait = wait
+        self._body_seconds = body_seconds  # a client that takes longer starts again
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: Mapping[str, str] = {}
         try:
             self._check_rate(scope)
-            status, body = 200, await self._handler(await _read_body(scope, receive))
+            status, body = (
+                200,
+                await self._handler(await _read_body(scope, receive, self._body_seconds)),
+            )
         except ClientGone:
             return
         except Refusal as refusal:
@@ -65,14 +69,14 @@ async def _send(send: Send, status: int, body: bytes, headers: Mapping[str, str]
     await send({"type": "http.response.body", "body": body})
 
 
-async def _read_body(scope: Scope, receive: Receive) -> bytes:
+async def _read_body(scope: Scope, receive: Receive, seconds: float) -> bytes:
     """Return the JSON text of a request. Raises Refusal (408, 413, 415, 400) or ClientGone."""
     headers = dict(scope["headers"])
     encoding = headers.get(b"content-encoding", b"")
     announced = headers.get(b"content-length", b"")
     limit = most_bytes(headers.get(b"content-type", b""), encoding, announced)
     try:
-        body = await asyncio.wait_for(_receive(receive, limit), BODY_SECONDS)
+        body = await asyncio.wait_for(_receive(receive, limit), seconds)
     except asyncio.TimeoutError:
         raise Refusal(408, "the body did not come in time; send it again") from None
     return expand(body, encoding)
