@@ -14,6 +14,7 @@ import pytest
 
 from askfirst.collector import ingest
 from askfirst.collector import request as limits
+from askfirst.collector.config import Limits
 from askfirst.collector.frames import decode
 from askfirst.collector.ingest import MOST_EVENTS, MOST_VALUES, SMALL_BODY, answer, take
 from askfirst.collector.pipeline import DropReason, Terms
