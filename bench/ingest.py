@@ -174,6 +174,11 @@ class _Server:
                     total += int(line.split()[1])
         return total / 1024
 
+    def processor_seconds(self) -> tuple[float, float]:
+        """Return what the processes took so far: the one with the store, and all workers."""
+        own = _processor_seconds(self.process.pid)
+        return own, sum(map(_processor_seconds, _children(self.process.pid)))
+
     def stop(self) -> float:
         """Stop it; return how many seconds it took to load what was left."""
         began = time.monotonic()
@@ -199,12 +204,17 @@ def _collector(options: argparse.Namespace, *words: str) -> Iterator[_Server]:
 def _loaded(
     server: _Server, events: int, connections: int, options: argparse.Namespace
 ) -> dict[str, float]:
+    before = server.processor_seconds()
     measured = _wrk(server.url, events, connections, options)
+    after = server.processor_seconds()
     accepted = server.counter("askfirst_events_accepted_total")
     behind = server.counter("askfirst_events_stored_total") + server.counter(
         "askfirst_events_duplicate_total"
     )
     resident = server.resident()
+    requests = accepted / events
+    own, workers = (end - begin for begin, end in zip(before, after, strict=True))
+    door = workers if options.workers > 1 else own
     left = accepted - behind
     seconds = server.stop()
     return {
@@ -213,7 +223,14 @@ def _loaded(
         "loaded meanwhile/s": behind / measured["seconds"],
         "drained/s": left / seconds if left > 50_000 else float("nan"),
         "resident MB": resident,
+        "door µs/request": door / requests * 1e6,
+        "loader µs/event": own / behind * 1e6 if options.workers > 1 else float("nan"),
     }
+
+
+def _processor_seconds(number: int) -> float:
+    fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _children(number: int) -> list[int]:
@@ -351,7 +368,16 @@ def _log_alone(seconds: int) -> dict[str, float]:
     return {"seconds": took, "requests/s": times / took, "events/s": times * 100 / took}
 
 
-COLUMNS = ("requests/s", "events/s", "p99 ms", "loaded meanwhile/s", "drained/s", "resident MB")
+COLUMNS = (
+    "requests/s",
+    "events/s",
+    "p99 ms",
+    "loaded meanwhile/s",
+    "drained/s",
+    "resident MB",
+    "door µs/request",
+    "loader µs/event",
+)
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:
