@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import trustme
 
 CONTRACT = """
 [tool]
@@ -120,6 +122,10 @@ def main() -> None:
         report("askfirst, single events", 1, _loaded(server, 1, 256, options))
     with _collector(options) as server:
         report("askfirst, batches of 100", 100, _loaded(server, 100, 64, options))
+    with _collector(options, tls=True) as server:
+        close = 'wrk.headers["Connection"] = "close"'
+        measured = _loaded(server, 1, 64, options, close)
+        report("askfirst, a new TLS connection each", 1, measured)
     if options.json:
         print(json.dumps(rows, indent=2))
     else:
@@ -160,7 +166,9 @@ class _Server:
 
     def counter(self, name: str) -> float:
         """Return what a counter stands at, over all its labels."""
-        with urllib.request.urlopen(f"{self.url}/metrics") as answer:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # our own, for this run
+        with urllib.request.urlopen(f"{self.url}/metrics", context=context) as answer:
             text = answer.read().decode()
         found = re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE)
         return sum(map(float, found))
@@ -190,9 +198,10 @@ class _Server:
 
 
 @contextmanager
-def _collector(options: argparse.Namespace, *words: str) -> Iterator[_Server]:
+def _collector(options: argparse.Namespace, *, tls: bool = False) -> Iterator[_Server]:
     with tempfile.TemporaryDirectory(prefix="askfirst-bench-") as name:
-        server = _Server(Path(name), "--workers", str(options.workers), *words)
+        words = ["--workers", str(options.workers), *(_certificate(Path(name)) if tls else ())]
+        server = _Server(Path(name), *words)
         try:
             yield server
         finally:
@@ -201,11 +210,21 @@ def _collector(options: argparse.Namespace, *words: str) -> Iterator[_Server]:
                 server.process.wait()
 
 
+def _certificate(folder: Path) -> list[str]:
+    """Make a certificate of the kind that is usual now (ECDSA P-256); return the options for it."""
+    authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    issued = authority.issue_cert("127.0.0.1", key_type=trustme.KeyType.ECDSA)
+    issued.private_key_pem.write_to_path(folder / "key.pem")
+    for part in issued.cert_chain_pems:
+        part.write_to_path(folder / "cert.pem", append=True)
+    return ["--tls-cert", "cert.pem", "--tls-key", "key.pem"]
+
+
 def _loaded(
-    server: _Server, events: int, connections: int, options: argparse.Namespace
+    server: _Server, events: int, connections: int, options: argparse.Namespace, close: str = ""
 ) -> dict[str, float]:
     before = server.processor_seconds()
-    measured = _wrk(server.url, events, connections, options)
+    measured = _wrk(server.url, events, connections, options, close)
     after = server.processor_seconds()
     accepted = server.counter("askfirst_events_accepted_total")
     behind = server.counter("askfirst_events_stored_total") + server.counter(

@@ -240,7 +240,6 @@ class Connection(asyncio.Protocol):
         if self._refusal is not None:
             self._answer_error(self._refusal, close=True)
         elif self._whole:
-            self._keep_alive = self._parser.should_keep_alive()
             self._check()
 
     def on_message_begin(self) -> None:
@@ -292,7 +291,10 @@ class Connection(asyncio.Protocol):
             self._refuse(Refusal(503, "this is too much at once; try again", {"retry-after": "5"}))
 
     def on_message_complete(self) -> None:
-        self._whole = True
+        if not self._whole:
+            assert self._parser is not None
+            self._keep_alive = self._parser.should_keep_alive()  # it forgets when this returns
+            self._whole = True
 
     def _refuse(self, refusal: Refusal) -> None:
         """End the parsing: what comes behind is not read any more."""

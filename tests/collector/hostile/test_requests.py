@@ -259,6 +259,18 @@ def test_of_requests_sent_at_once_the_first_is_answered(server: Server) -> None:
     assert replies[0].json()["accepted"] == 1
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_who_announces_the_last_request_sees_the_end_of_the_connection(
+    server: Server, version: str
+) -> None:
+    with Wire(server.url) as wire:
+        last = request(body=batch(), headers={"Connection": "close"})
+        wire.send(last.replace(b"HTTP/1.1", b"HTTP/" + version.encode()))
+        reply = wire.reply()
+        assert (reply.status, reply.headers["connection"]) == (200, "close")
+        assert wire.rest() == []
+
+
 def test_batches_one_after_another_share_a_connection(server: Server) -> None:
     with Wire(server.url) as wire:
         for _ in range(5):
