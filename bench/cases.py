@@ -93,7 +93,7 @@ class Case(NamedTuple):
 def make(folder: Path, url: str, secure: str, roots: Path, peers: list[str]) -> list[Case]:
     """Return every case, its home made and its user's answer given.
 
-    `url` and `secure` are servers that answer, over http and https; `roots` is the file of
+    `url` and `secure` are servers that answer, over http and https; `roots` is a folder of
     authorities that knows the second.
     """
     bare = installed.environment("askfirst")
@@ -106,7 +106,7 @@ def make(folder: Path, url: str, secure: str, roots: Path, peers: list[str]) -> 
         (click, "on click", "ours_click", "host_click"),
     ):
         cases += _ours(folder, python, url, (host, program, without))
-    env = {**_user(folder, "secure", secure, every=0), "SSL_CERT_FILE": str(roots)}
+    env = {**_user(folder, "secure", secure, every=0), "SSL_CERT_DIR": str(roots)}
     case = Case(SENDER, bare, "ours", env)
     _agree(case)
     cases += [case, Case(SENDER_FLOOR, bare, "sender_floor", env, "", ("-I", "-S"))]

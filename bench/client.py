@@ -24,10 +24,11 @@ import servers
 MB = 1_000_000
 ENOUGH_S = 60  # of one peer's runs; some wait ten seconds each time
 BEGIN, END = "<!-- bench/client.py begin -->", "<!-- bench/client.py end -->"
+NONE = "-"
 HEAD = (
     "case",
     "CPU added, ms",
-    "× floor",
+    "times the floor",
     "CPU in other processes, ms",
     "wall added, ms",
     "installed, MB",
@@ -57,7 +58,9 @@ def main() -> None:
     text = table(rows)
     print(json.dumps(rows, indent=2) if options.json else text)
     if options.write:
-        options.write.write_text(rewritten(options.write.read_text(), surroundings(options.runs), text))
+        options.write.write_text(
+            rewritten(options.write.read_text(), surroundings(options.runs), text)
+        )
 
 
 def measure(rounds: int, peers: list[str]) -> list[dict[str, Any]]:
@@ -137,38 +140,38 @@ def shows_size(case: cases.Case) -> bool:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Return the rows in Markdown."""
-    lines = [HEAD, ("---",) * len(HEAD)]
-    for row in rows:
-        lines.append(
-            (
-                row["case"],
-                _number(row["cpu_added_ms"]),
-                _number(row["times_floor"]),
-                _number(row["cpu_others_ms"]) if row["cpu_others_ms"] else "–",
-                _number(row["wall_added_ms"]),
-                _size(row["installed_bytes"], row["installed_bytes_with_pyc"]),
-                *(fault_text(row["faults"].get(name)) for name in ("closed", "silent")),
-            )
-        )
+    lines = [HEAD, ("---",) * len(HEAD), *map(_cells, rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        row["case"],
+        _number(row["cpu_added_ms"]),
+        _number(row["times_floor"]),
+        _number(row["cpu_others_ms"] or None),
+        _number(row["wall_added_ms"]),
+        _size(row["installed_bytes"], row["installed_bytes_with_pyc"]),
+        *(fault_text(row["faults"].get(name)) for name in ("closed", "silent")),
+    )
 
 
 def _number(value: float | None) -> str:
     if value is None:
-        return "–"
+        return NONE
     return f"{value:.2f}" if abs(value) < 10 else f"{value:,.0f}"
 
 
 def _size(plain: int | None, compiled: int | None) -> str:
     if not plain or not compiled:
-        return "–"
+        return NONE
     return f"{plain / MB:.2f} ({compiled / MB:.2f} with .pyc)"
 
 
 def fault_text(fault: dict[str, Any] | None) -> str:
     """Say in a few words what a fault did."""
     if fault is None:
-        return "–"
+        return NONE
     added = fault["added"]
     if fault["code"] is None:
         words = [f"over {processes.CAP_S} s, killed"]

@@ -43,9 +43,7 @@ def try_faults(case: Case, folder: Path, well: servers.Answering, rounds: int) -
         }
 
 
-def _try(
-    case: Case, folder: Path, url: str, well: servers.Answering, rounds: int
-) -> Fault:
+def _try(case: Case, folder: Path, url: str, well: servers.Answering, rounds: int) -> Fault:
     folder.mkdir(parents=True)
     first = case.elsewhere(folder / "first", url, "mark-first")
     argv, env = first.start(case.program)

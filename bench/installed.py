@@ -51,7 +51,9 @@ def sizes(python: Path) -> tuple[int, int]:
 
 
 def _pip(python: Path, *words: str | Path) -> None:
-    _call(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--compile", *words)
+    _call(
+        sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--compile", *words
+    )
 
 
 def _call(*words: str | Path) -> None:

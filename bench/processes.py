@@ -13,6 +13,7 @@ import select
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 CAP_S = 15  # a program is killed then, and what it left behind is too
@@ -69,9 +70,7 @@ def run(argv: list[str], env: dict[str, str], cap: float = CAP_S, *, linger: boo
     finally:
         os.close(reader)
     others = _wait_for_orphans(begin + cap if linger else 0)
-    return Run(
-        _ms(usage), others, wall * 1000, held * 1000, code if ended else None, said.decode()
-    )
+    return Run(_ms(usage), others, wall * 1000, held * 1000, code if ended else None, said.decode())
 
 
 def _read(reader: int, begin: float, cap: float) -> tuple[bytes, float]:
@@ -107,8 +106,8 @@ def _wait_for_orphans(until: float) -> float:
 
 def _children() -> list[int]:
     """Return the processes that were handed to this one."""
-    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as listed:
-        return [int(pid) for pid in listed.read().split()]
+    listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text("ascii")
+    return [int(pid) for pid in listed.split()]
 
 
 def _ms(usage: object) -> float:

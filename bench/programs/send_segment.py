@@ -2,7 +2,7 @@
 
 import os
 
-import segment.analytics as analytics
+from segment import analytics
 
 analytics.write_key = "key"
 analytics.host = os.environ["BENCH_URL"]

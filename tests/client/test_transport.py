@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import ssl
+import subprocess
 import threading
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -157,6 +158,74 @@ def test_tls_is_verified(
     assert wrong.status == 0
     assert "127.0.0.1" in wrong.why
     capfd.readouterr()
+
+
+@pytest.fixture
+def hashed(
+    tls: tuple[str, trustme.CA], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[str, Path]:
+    """An https address, and the system's folder of roots, which knows its authority."""
+    address, authority = tls
+    folder = tmp_path / "certs"
+    folder.mkdir()
+    keep_hashed(authority, folder)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("SSL_CERT_DIR", str(folder))
+    return address, folder
+
+
+def keep_hashed(authority: trustme.CA, folder: Path) -> None:
+    """Put a root where OpenSSL looks for it by the hash of its name."""
+    told = subprocess.run(
+        ["openssl", "x509", "-noout", "-subject_hash"],
+        input=authority.cert_pem.bytes(),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    authority.cert_pem.write_to_path(str(folder / f"{told.stdout.decode().strip()}.0"))
+
+
+@pytest.mark.needs("openssl")
+def test_roots_that_are_kept_by_hash_are_not_all_read(
+    hashed: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the system's file of roots was read")
+
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", refuse)
+    assert post(hashed[0], b"{}").status == 200
+
+
+@pytest.mark.needs("openssl")
+def test_a_root_that_is_in_the_systems_file_alone_is_found(
+    server: Server, hashed: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, folder = hashed
+    [own] = folder.iterdir()
+    file = own.rename(tmp_path / "file.pem")
+    keep_hashed(trustme.CA(), folder)
+    assert post(address, b"{}").status == 0  # unknown in the folder, and in this machine's file
+    real = ssl.SSLContext.load_default_certs
+
+    def load(self: ssl.SSLContext, purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH) -> None:
+        real(self, purpose)
+        self.load_verify_locations(file)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", load)
+    assert post(address, b"{}").status == 200
+    assert len(server.requests) == 1
+
+
+@pytest.mark.needs("openssl")
+def test_a_file_that_the_user_names_is_read(
+    hashed: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, folder = hashed
+    [own] = folder.iterdir()
+    file = own.rename(tmp_path / "file.pem")
+    keep_hashed(trustme.CA(), folder)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    assert post(address, b"{}").status == 200
 
 
 PROXY_VARIABLES = ("https_proxy", "http_proxy", "all_proxy", "no_proxy")
