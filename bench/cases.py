@@ -24,6 +24,13 @@ FLOOR = "floor: a mock client, one event"
 SENDER = "askfirst: its sender, one https delivery"
 SENDER_FLOOR = "floor: TLS and one POST with http.client, one https delivery"
 
+STATES = (
+    "not asked yet, no terminal",
+    "refused",
+    "consenting, one event",
+    "consenting, one event, a delivery started",
+)
+
 # one event as the README has it: name of the distribution -> programs
 PEERS = {
     "scarf-sdk": "send_scarf",
@@ -135,13 +142,11 @@ def _ours(folder: Path, python: Path, url: str, how: tuple[str, str, str]) -> li
         env = _user(folder, f"{host}-{state}", url, every)
         return Case(f"askfirst, {host}: {state}", python, program, env, without)
 
-    undecided = case("not asked yet, no terminal", 3600)
-    refused = case("refused", 3600)
+    undecided, refused, agreed = (case(state, 3600) for state in STATES[:3])
+    due = case(STATES[3], 0)
+    due = due._replace(later="ours_send", asks_network=True)
     answer = {"versions": {"1.4.0": {"sendTelemetry": False, "decidedAt": "2026-11-23"}}}
     (refused.home / ".stratus").write_text(json.dumps(answer))
-    agreed = case("consenting, one event", 3600)
-    due = case("consenting, one event, a delivery started", 0)
-    due = due._replace(later="ours_send", asks_network=True)
     for one in (agreed, due):
         _agree(one)
     return [undecided, refused, agreed, due]

@@ -48,7 +48,7 @@ class Costs(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=100, help="rounds of ours; peers run a fifth")
+    parser.add_argument("--runs", type=int, default=60, help="rounds of ours; peers run a fifth")
     parser.add_argument("--peers", default=",".join(cases.PEERS), help="which, by commas; or none")
     parser.add_argument("--json", action="store_true", help="JSON instead of the table")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table into FILE too")
@@ -135,7 +135,7 @@ def row(
 
 def shows_size(case: cases.Case) -> bool:
     """Tell whether what is installed there is one client and what it brings."""
-    return case.label in cases.PEERS or case.label.startswith("askfirst, bare: consenting, one")
+    return case.label in cases.PEERS or case.label == f"askfirst, bare: {cases.STATES[2]}"
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -181,7 +181,7 @@ def fault_text(fault: dict[str, Any] | None) -> str:
         words.append(f"holds the pipe {fault['held'] / 1000:.1f} s more")
     words.append("event kept" if fault["kept"] else "event lost")
     if fault["lines"]:
-        words.append(f"prints {fault['lines']} lines")
+        words.append(f"prints {fault['lines']} line{'s' * (fault['lines'] > 1)}")
     if fault["code"]:
         words.append(f"the command fails with {fault['code']}")
     return ", ".join(words)
