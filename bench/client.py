@@ -98,10 +98,13 @@ def pairs(
             seen[case.label].append((done.cpu - base[0], done.others, done.wall - base[1]))
             for server in answering:
                 server.came.clear()
-    return {
-        label: Costs(*(statistics.median(column) for column in zip(*runs, strict=True)), len(runs))
-        for label, runs in seen.items()
-    }
+    return {label: medians(runs) for label, runs in seen.items()}
+
+
+def medians(runs: list[tuple[float, float, float]]) -> Costs:
+    """Return the medians of (CPU added, CPU of others, wall added), in ms."""
+    added, others, wall = map(statistics.median, zip(*runs, strict=True))
+    return Costs(added, others, wall, len(runs))
 
 
 def peer_is_due(number: int, seen: list[tuple[float, float, float]]) -> bool:

@@ -42,7 +42,7 @@ def sizes(python: Path) -> tuple[int, int]:
     plain = compiled = 0
     for distribution in importlib.metadata.distributions(path=[str(site)]):
         for file in distribution.files or []:
-            size = Path(distribution.locate_file(file)).stat().st_size
+            size = Path(str(distribution.locate_file(file))).stat().st_size
             if file.suffix == ".pyc":
                 compiled += size
             else:

@@ -14,7 +14,10 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import resource
 
 CAP_S = 15  # a program is killed then, and what it left behind is too
 PR_SET_CHILD_SUBREAPER = 36
@@ -110,5 +113,5 @@ def _children() -> list[int]:
     return [int(pid) for pid in listed.split()]
 
 
-def _ms(usage: object) -> float:
-    return (usage.ru_utime + usage.ru_stime) * 1000  # type: ignore[attr-defined]
+def _ms(usage: resource.struct_rusage) -> float:
+    return (usage.ru_utime + usage.ru_stime) * 1000
