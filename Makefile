@@ -12,12 +12,12 @@ PYTEST ?= $(BIN)/python -m pytest -q -n 2 --dist loadfile
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-$(READY): pyproject.toml examples/stratus/pyproject.toml
+$(READY): pyproject.toml packaging/collector/pyproject.toml examples/stratus/pyproject.toml
 	@echo "making an environment in $(VENV)" >&2
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed; set PYTHON=…")'
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet -e '.[all]' -e examples/stratus --group dev
+	@$(BIN)/python -m pip install --quiet -e '.[all]' -e packaging/collector -e examples/stratus --group dev
 	@touch $@
 
 demo: $(READY) ## everything at once, on this machine; ends after the answers
@@ -46,8 +46,9 @@ bench: $(READY) ## measure, beside a floor in the same run
 docs: $(READY) ## build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet
 
-dist: $(READY) ## build the wheel and the sdist
+dist: $(READY) ## build the wheels and sdists of the client and of the collector
 	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m build --outdir dist packaging/collector
 
 clean: ## delete what was made here
 	rm -rf $(VENV) dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

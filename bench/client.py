@@ -1,126 +1,215 @@
-"""What the client costs its host: CPU added to the process, medians of interleaved pairs.
+"""What a telemetry client costs the command that it is in: ours, a floor, and peers from PyPI.
 
-Every round runs each case once, beside the same program without telemetry, so that other work on
-the machine meets all alike. Prints a Markdown table. `python bench/client.py [--rounds N]`
+Prints one Markdown table; progress goes to stderr. docs/measured.md says how it measures.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any, NamedTuple
 
-SRC = str(Path(__file__).parents[1] / "src")
-CONTRACT = Path(__file__).parents[1] / "examples" / "stratus" / "stratus" / "telemetry.toml"
+import cases
+import faults
+import installed
+import processes
+import servers
 
-BARE = "import sys; sys.path.append({src!r})\n"
-HOST = BARE + "import click\n"
-OURS = """
-from askfirst import Telemetry
-telemetry = Telemetry.from_contract({contract!r}, version="1.4.0")
-telemetry.ask()
-telemetry.record("start", {{"application.name": "chat", "application.env": "default"}})
-"""
-# the least that could do the same: read the answer, hash three values, append one line under a lock
-FLOOR = """
-import os, fcntl, time
-try:
-    from _sha256 import sha256
-except ImportError:
-    from _sha2 import sha256
-fd = os.open({dotfile!r}, os.O_RDONLY); raw = os.read(fd, 4096); os.close(fd)
-hashes = [sha256(raw[:36] + value).hexdigest() for value in (raw[:36], b"chat", b"default")]
-fd = os.open({queue!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-fcntl.flock(fd, fcntl.LOCK_EX)
-os.write(fd, repr((hashes, time.time_ns(), os.urandom(10))).encode() + b"\\n")
-os.close(fd)
-"""
+MB = 1_000_000
+ENOUGH_S = 60  # of one peer's runs; some wait ten seconds each time
+BEGIN, END = "<!-- bench/client.py begin -->", "<!-- bench/client.py end -->"
+NONE = "-"
+HEAD = (
+    "case",
+    "CPU added, ms",
+    "times the floor",
+    "CPU in other processes, ms",
+    "wall added, ms",
+    "installed, MB",
+    "closed port",
+    "silent server",
+)
+
+
+class Costs(NamedTuple):
+    """Medians over `rounds` pairs, in ms; `added` and `wall` beside the same without telemetry."""
+
+    added: float
+    others: float
+    wall: float
+    rounds: int
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=100)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--runs", type=int, default=60, help="rounds of ours; peers run a fifth")
+    parser.add_argument("--peers", default=",".join(cases.PEERS), help="which, by commas; or none")
+    parser.add_argument("--json", action="store_true", help="JSON instead of the table")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table into FILE too")
+    options = parser.parse_args()
+    peers = [name for name in options.peers.split(",") if name and name != "none"]
+    rows = measure(options.runs, peers)
+    text = table(rows)
+    print(json.dumps(rows, indent=2) if options.json else text)
+    if options.write:
+        options.write.write_text(
+            rewritten(options.write.read_text(), surroundings(options.runs), text)
+        )
+
+
+def measure(rounds: int, peers: list[str]) -> list[dict[str, Any]]:
+    """Return one row for each case."""
+    processes.adopt()
     with tempfile.TemporaryDirectory() as name:
-        cases = make_cases(Path(name))
-        print("| case | host | CPU added, ms |\n| --- | --- | --- |")
-        for (label, host), added in measure(cases, rounds).items():
-            print(f"| {label} | {host} | {added:.2f} |")
+        folder = Path(name)
+        context, roots = servers.authority(folder)
+        with servers.answering() as plain, servers.answering(context) as secure:
+            made = cases.make(folder, plain.url, secure.url, roots, peers)
+            costs = pairs(made, rounds, (plain, secure))
+            found: dict[str, dict[str, faults.Fault]] = {}
+            for case in made:
+                if case.asks_network:
+                    say(f"faults: {case.label}")
+                    part = folder / f"faults-{len(found)}"
+                    most = rounds if case.label.startswith("askfirst") else 3
+                    found[case.label] = faults.try_faults(case, part, plain, most)
+            return [row(case, costs, found.get(case.label)) for case in made]
 
 
-def make_cases(folder: Path) -> dict[tuple[str, str], tuple[str, str, dict[str, str]]]:
-    """Return (label, host) -> (program, the same without telemetry, environment)."""
-    cases: dict[tuple[str, str], tuple[str, str, dict[str, str]]] = {}
-    for host, head in (("bare", BARE), ("click", HOST)):
-        for state in ("undecided", "refused", "consenting", "consenting, spawning"):
-            home = folder / f"{host}-{state}"
-            home.mkdir()
-            env = environment(home)
-            if state != "undecided":
-                answer(env, "off" if state == "refused" else "on")
-            program = head + OURS
-            if "spawning" in state:
-                program = program.replace('version="1.4.0"', 'version="1.4.0", deliver_every=0')
-            made = program.format(src=SRC, contract=str(CONTRACT))
-            cases[state, host] = (made, head.format(src=SRC), env)
-    home = folder / "floor"
-    home.mkdir()
-    (home / "dotfile").write_text("0cc1ac2b-3a1b-4d31-a1cb-ae5d5ed9e2a1" + " " * 300)
-    floor = FLOOR.format(dotfile=str(home / "dotfile"), queue=str(home / "queue"))
-    cases["floor: read, hash, append", "bare"] = (
-        BARE.format(src=SRC) + floor,
-        BARE.format(src=SRC),
-        environment(home),
-    )
-    return cases
+def pairs(
+    made: list[cases.Case], rounds: int, answering: tuple[servers.Answering, ...]
+) -> dict[str, Costs]:
+    """Run every case beside itself without telemetry, round after round, and return medians."""
+    seen: dict[str, list[tuple[float, float, float]]] = {case.label: [] for case in made}
+    for number in range(rounds):
+        say(f"round {number + 1} of {rounds}")
+        for case in made:
+            if case.label in cases.PEERS and not peer_is_due(number, seen[case.label]):
+                continue
+            without = case.run(case.without) if case.without else None
+            done = case.run(case.program)
+            base = (without.cpu, without.wall) if without else (0.0, 0.0)
+            seen[case.label].append((done.cpu - base[0], done.others, done.wall - base[1]))
+            for server in answering:
+                server.came.clear()
+    return {label: medians(runs) for label, runs in seen.items()}
 
 
-def environment(home: Path) -> dict[str, str]:
+def medians(runs: list[tuple[float, float, float]]) -> Costs:
+    """Return the medians of (CPU added, CPU of others, wall added), in ms."""
+    added, others, wall = map(statistics.median, zip(*runs, strict=True))
+    return Costs(added, others, wall, len(runs))
+
+
+def peer_is_due(number: int, seen: list[tuple[float, float, float]]) -> bool:
+    """Tell whether a peer runs in this round: every fifth, and no longer than is worth it."""
+    spent = sum(wall for _, _, wall in seen) / 1000
+    return number % 5 == 0 and (spent < ENOUGH_S or len(seen) < 3)
+
+
+def row(
+    case: cases.Case, costs: dict[str, Costs], found: dict[str, faults.Fault] | None
+) -> dict[str, Any]:
+    """Return what is known of a case. Sizes in bytes, times in ms."""
+    own = costs[case.label]
+    delivery = case.label in (cases.SENDER, cases.SENDER_FLOOR)
+    floor = costs[cases.SENDER_FLOOR if delivery else cases.FLOOR].added
+    # the sender is another process; its floor is compared as a whole program
+    cpu = own.others if case.label == cases.SENDER else own.added
+    size = installed.sizes(case.python) if shows_size(case) else None
     return {
-        "HOME": str(home),
-        "PATH": os.environ["PATH"],
-        "ASKFIRST_COLLECTOR": "http://127.0.0.1:9",
+        "case": case.label,
+        "rounds": own.rounds,
+        "cpu_added_ms": None if delivery else own.added,
+        "times_floor": cpu / floor,
+        "cpu_others_ms": cpu if delivery else own.others,
+        "wall_added_ms": None if delivery else own.wall,
+        "installed_bytes": size and size[0],
+        "installed_bytes_with_pyc": size and size[1],
+        "faults": {name: fault._asdict() for name, fault in (found or {}).items()},
     }
 
 
-def answer(env: dict[str, str], word: str) -> None:
-    """Say on or off, and record once, so that the cache of the contract is there."""
-    for code in (f"telemetry.run_command([{word!r}])", "telemetry.record('start')"):
-        program = (BARE + OURS.partition("telemetry.ask()")[0] + code).format(
-            src=SRC, contract=str(CONTRACT)
-        )
-        run(program, env)
+def shows_size(case: cases.Case) -> bool:
+    """Tell whether what is installed there is one client and what it brings."""
+    return case.label in cases.PEERS or case.label == f"askfirst, bare: {cases.STATES[2]}"
 
 
-def measure(
-    cases: dict[tuple[str, str], tuple[str, str, dict[str, str]]], rounds: int
-) -> dict[tuple[str, str], float]:
-    """Return ms of CPU added, the median over rounds of (with - without)."""
-    added: dict[tuple[str, str], list[float]] = {case: [] for case in cases}
-    for _ in range(rounds):
-        for case, (program, without, env) in cases.items():
-            added[case].append(run(program, env) - run(without, env))
-    return {case: statistics.median(values) for case, values in added.items()}
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return the rows in Markdown."""
+    lines = [HEAD, ("---",) * len(HEAD), *map(_cells, rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def run(program: str, env: dict[str, str]) -> float:
-    """Run a program on a bare interpreter and return its own CPU time in ms."""
-    site = ["-I", "-S"] if "import click" not in program else ["-I"]
-    process = subprocess.Popen(
-        [sys.executable, *site, "-c", program],
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        row["case"],
+        _number(row["cpu_added_ms"]),
+        _number(row["times_floor"]),
+        _number(row["cpu_others_ms"] or None),
+        _number(row["wall_added_ms"]),
+        _size(row["installed_bytes"], row["installed_bytes_with_pyc"]),
+        *(fault_text(row["faults"].get(name)) for name in ("closed", "silent")),
     )
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"the program failed:\n{program}")
-    return (usage.ru_utime + usage.ru_stime) * 1000
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return NONE
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:,.0f}"
+
+
+def _size(plain: int | None, compiled: int | None) -> str:
+    if not plain or not compiled:
+        return NONE
+    return f"{plain / MB:.2f} ({compiled / MB:.2f} with .pyc)"
+
+
+def fault_text(fault: dict[str, Any] | None) -> str:
+    """Say in a few words what a fault did."""
+    if fault is None:
+        return NONE
+    added = fault["added"]
+    if fault["code"] is None:
+        words = [f"over {processes.CAP_S} s, killed"]
+    else:
+        words = [f"+{added / 1000:.1f} s" if added >= 100 else f"{added:+.1f} ms"]
+    if fault["held"] > faults.PATIENT_MS:
+        words.append(f"holds the pipe {fault['held'] / 1000:.1f} s more")
+    words.append("event kept" if fault["kept"] else "event lost")
+    if fault["lines"]:
+        words.append(f"prints {fault['lines']} line{'s' * (fault['lines'] > 1)}")
+    if fault["code"]:
+        words.append(f"the command fails with {fault['code']}")
+    return ", ".join(words)
+
+
+def surroundings(rounds: int) -> str:
+    """Say where and how often it was measured."""
+    load = os.getloadavg()[1]
+    return (
+        f"`make bench`, {rounds} rounds, CPython {platform.python_version()}, {platform.system()}, "
+        f"{os.cpu_count()} cores, load {load:.1f} over the last five minutes.\n"
+    )
+
+
+def rewritten(document: str, above: str, text: str) -> str:
+    """Return a document with a new table between its marks. Raises ValueError without them."""
+    head, begin, rest = document.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"there is no {BEGIN} and {END} to write between")
+    return f"{head}{BEGIN}\n{above}\n{text}{END}{tail}"
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

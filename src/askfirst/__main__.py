@@ -1,4 +1,4 @@
-"""The `askfirst` command, and what it says where the collector's libraries are not installed."""
+"""The `askfirst` command, and what it says where only the client is installed."""
 
 import sys
 
@@ -10,9 +10,11 @@ def main() -> None:
 
         root(prog_name="askfirst")
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("askfirst"):
+        missing = error.name or ""
+        if not missing or (missing.startswith("askfirst") and missing != "askfirst.cli"):
             raise
-        sys.exit(f"askfirst: {error.name} is not installed; pip install 'askfirst[collector]'")
+        what = "the collector" if missing == "askfirst.cli" else missing
+        sys.exit(f'askfirst: {what} is not installed; pip install "askfirst[collector]"')
 
 
 if __name__ == "__main__":

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.client.program import program
 from tests.client.receiving import Receiver
-from tests.client.tool import Tool
+
+if sys.platform != "win32":  # these drive programs in a pseudo-terminal
+    from tests.client.program import program
+    from tests.client.tool import Tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

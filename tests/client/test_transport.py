@@ -3,15 +3,19 @@ from __future__ import annotations
 import gzip
 import http.server
 import json
+import os
 import ssl
+import subprocess
 import threading
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 import trustme
 
 from askfirst import __version__
 from askfirst.client.transport import post, proxy_for
+from tests.client.proxying import proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +64,7 @@ def server() -> Iterator[Server]:
 def tls(server: Server) -> tuple[str, trustme.CA]:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
+    authority.issue_cert("localhost", "telemetry.example.org").configure_cert(context)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     return f"https://localhost:{server.server_address[1]}", authority
 
@@ -156,37 +160,233 @@ def test_tls_is_verified(
     capfd.readouterr()
 
 
+@pytest.fixture
+def hashed(
+    tls: tuple[str, trustme.CA], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[str, Path]:
+    """An https address, and the system's folder of roots, which knows its authority."""
+    address, authority = tls
+    folder = tmp_path / "certs"
+    folder.mkdir()
+    keep_hashed(authority, folder)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("SSL_CERT_DIR", str(folder))
+    return address, folder
+
+
+def keep_hashed(authority: trustme.CA, folder: Path) -> None:
+    """Put a root where OpenSSL looks for it by the hash of its name."""
+    told = subprocess.run(
+        ["openssl", "x509", "-noout", "-subject_hash"],
+        input=authority.cert_pem.bytes(),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    authority.cert_pem.write_to_path(str(folder / f"{told.stdout.decode().strip()}.0"))
+
+
+@pytest.mark.needs("openssl")
+def test_roots_that_are_kept_by_hash_are_not_all_read(
+    hashed: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the system's file of roots was read")
+
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", refuse)
+    assert post(hashed[0], b"{}").status == 200
+
+
+@pytest.mark.needs("openssl")
+def test_a_root_that_is_in_the_systems_file_alone_is_found(
+    server: Server, hashed: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, folder = hashed
+    [own] = folder.iterdir()
+    file = own.rename(tmp_path / "file.pem")
+    keep_hashed(trustme.CA(), folder)
+    assert post(address, b"{}").status == 0  # unknown in the folder, and in this machine's file
+    real = ssl.SSLContext.load_default_certs
+
+    def load(self: ssl.SSLContext, purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH) -> None:
+        real(self, purpose)
+        self.load_verify_locations(file)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", load)
+    assert post(address, b"{}").status == 200
+    assert len(server.requests) == 1
+
+
+@pytest.mark.needs("openssl")
+def test_a_file_that_the_user_names_is_read(
+    hashed: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, folder = hashed
+    [own] = folder.iterdir()
+    file = own.rename(tmp_path / "file.pem")
+    keep_hashed(trustme.CA(), folder)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    assert post(address, b"{}").status == 200
+
+
+PROXY_VARIABLES = ("https_proxy", "http_proxy", "all_proxy", "no_proxy")
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
 @pytest.mark.parametrize(
-    ("env", "scheme", "host", "proxy"),
+    ("env", "scheme", "host", "expected"),
     [
         ({}, "https", "example.org", ""),
         ({"HTTPS_PROXY": "http://p:3128"}, "https", "example.org", "http://p:3128"),
         ({"https_proxy": "p:3128"}, "https", "example.org", "http://p:3128"),
+        ({"https_proxy": "a:b@p:3128"}, "https", "example.org", "http://a:b@p:3128"),
         ({"ALL_PROXY": "http://p"}, "https", "example.org", "http://p"),
         ({"HTTPS_PROXY": "http://p"}, "http", "example.org", ""),
+        ({"HTTP_PROXY": "http://p"}, "http", "example.org", "http://p"),
+        ({"HTTP_PROXY": "http://p", "REQUEST_METHOD": "GET"}, "http", "example.org", ""),
+        ({"http_proxy": "http://p", "REQUEST_METHOD": "GET"}, "http", "example.org", "http://p"),
         ({"HTTPS_PROXY": "http://p"}, "https", "127.0.0.1", ""),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "example.org"}, "https", "t.example.org", ""),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": ".org, x"}, "https", "example.org", ""),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "*"}, "https", "example.org", ""),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "ample.org"}, "https", "example.org", "http://p"),
     ],
 )
 def test_proxies_come_from_the_environment(
-    env: dict[str, str], scheme: str, host: str, proxy: str, monkeypatch: pytest.MonkeyPatch
+    env: dict[str, str], scheme: str, host: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("https_proxy", "http_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    assert proxy_for(scheme, host) == proxy
+    assert proxy_for(scheme, host) == expected
 
 
-def test_a_proxy_is_asked_for_the_whole_address(
+if os.name != "nt":  # there the names of variables have no case
+
+    def test_an_empty_lower_case_variable_turns_the_upper_case_one_off(
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("HTTPS_PROXY", "http://p")
+        assert proxy_for("https", "example.org") == "http://p"
+        monkeypatch.setenv("https_proxy", "")
+        assert proxy_for("https", "example.org") == ""
+        monkeypatch.delenv("https_proxy")
+        monkeypatch.setenv("NO_PROXY", "example.org")
+        assert proxy_for("https", "example.org") == ""
+        monkeypatch.setenv("no_proxy", "")
+        assert proxy_for("https", "example.org") == "http://p"
+
+
+@pytest.mark.parametrize(
+    ("rules", "straight"),
+    [
+        ("t.example.org", True),
+        ("example.org", True),
+        (".org, x", True),
+        ("*.example.org", True),
+        ("EXAMPLE.org", True),
+        ("*", True),
+        ("x,,*", True),
+        ("example.org:8443", True),
+        ("example.org:443", False),
+        ("ample.org", False),
+        ("u.example.org", False),
+        ("", False),
+        (",", False),
+    ],
+)
+def test_no_proxy_names_hosts_and_domains(
+    rules: str, straight: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://p")
+    monkeypatch.setenv("no_proxy", rules)
+    assert proxy_for("https", "t.example.org", 8443) == ("" if straight else "http://p")
+
+
+@pytest.mark.parametrize(
+    ("rules", "straight"),
+    [("2001:db8::1", True), ("[2001:db8::1]", True), ("[2001:db8::1]:443", True), ("::1", False)],
+)
+def test_no_proxy_names_addresses(
+    rules: str, straight: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://p")
+    monkeypatch.setenv("no_proxy", rules)
+    assert proxy_for("https", "2001:db8::1") == ("" if straight else "http://p")
+
+
+NAME, PASSWORD = "jane doe", "p@ss:wörd/1"
+CREDENTIALS = f"{NAME}:{PASSWORD}"
+IN_URL = f"{quote(NAME, safe='')}:{quote(PASSWORD, safe='')}"
+
+
+def test_a_proxy_with_a_password_is_asked_for_the_whole_address(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    monkeypatch.setenv("http_proxy", url(server))
-    assert post("http://telemetry.example.org/v1/events", b"{}").status == 200
-    assert server.requests[0][0] == "http://telemetry.example.org/v1/events"
+    there = f"http://telemetry.example.org:{server.server_address[1]}/v1/events"
+    with proxy(CREDENTIALS) as running:
+        monkeypatch.setenv("http_proxy", f"http://{IN_URL}@127.0.0.1:{running.port}")
+        assert post(there, b'{"a":1}').status == 200
+        assert running.seen() == f"POST {there} HTTP/1.1 let through"
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{running.port}")
+        assert post(there, b"{}").status == 407
+        assert running.seen() == f"POST {there} HTTP/1.1 refused"
+    [(path, headers, body)] = server.requests
+    assert (path, body) == ("/v1/events", b'{"a":1}')
+    assert headers["Host"] == f"telemetry.example.org:{server.server_address[1]}"
+
+
+def test_a_proxy_with_a_password_tunnels_tls_that_it_cannot_read(
+    server: Server, tls: tuple[str, trustme.CA], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, authority = tls
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    there = address.replace("localhost", "telemetry.example.org") + "/v1/events"
+    with proxy(CREDENTIALS) as running:
+        monkeypatch.setenv("https_proxy", f"http://{IN_URL}@127.0.0.1:{running.port}")
+        answer = post(there, b'{"a":1}')
+        assert (answer.status, answer.why) == (200, "")
+        assert running.seen() in {
+            f"CONNECT telemetry.example.org:{server.server_address[1]} HTTP/1.{minor} let through"
+            for minor in (0, 1)
+        }
+    [(path, headers, body)] = server.requests
+    assert (path, body) == ("/v1/events", b'{"a":1}')
+    assert "Proxy-Authorization" not in headers
+
+
+def test_a_proxy_that_refuses_us_is_a_network_that_fails(
+    server: Server, tls: tuple[str, trustme.CA], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tls[0].replace("localhost", "telemetry.example.org")
+    with proxy(CREDENTIALS) as running:
+        monkeypatch.setenv("https_proxy", f"http://jane:wr0ng@127.0.0.1:{running.port}")
+        answer = post(there, b"{}")
+    assert answer.status == 0
+    assert "407" in answer.why
+    assert "wr0ng" not in answer.why
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://jane:s3cret/x@127.0.0.1:8080",
+        "http://jane:s3cret@127.0.0.1:eighty",
+        "http://jane:s3cret@[127.0.0.1:80",
+        "http://jane:s3cret@",
+        "socks5://jane:s3cret@127.0.0.1:1080",
+        "https://jane:s3cret@127.0.0.1:8080",
+    ],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_cannot_be_used_is_said_without_its_password(
+    value: str, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"{scheme}_proxy", value)
+    answer = post(f"{scheme}://telemetry.example.org/v1/events", b"{}")
+    assert answer.status == 0
+    assert "http://" in answer.why
+    assert "s3cret" not in answer.why
+    assert "jane" not in answer.why

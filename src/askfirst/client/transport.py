@@ -4,7 +4,8 @@ import http.client
 import os
 import ssl
 import zlib
-from urllib.parse import urlsplit
+from binascii import b2a_base64
+from urllib.parse import unquote, urlsplit
 
 from askfirst import __version__
 from askfirst.client.sender import Answer
@@ -20,8 +21,9 @@ LONGEST_RETRY_AFTER_S = 7 * 86_400
 def post(url: str, body: bytes) -> Answer:
     """POST JSON and return the answer; a network that fails is an Answer with status 0.
 
-    TLS is verified with the system's roots (and SSL_CERT_FILE, SSL_CERT_DIR); proxies come from
-    HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY. Redirects are not followed.
+    TLS is verified with the system's roots (and SSL_CERT_FILE, SSL_CERT_DIR). Proxies come from
+    https_proxy, http_proxy, all_proxy and no_proxy, upper case too, credentials in the URL (RFC
+    7617). Redirects are not followed.
     """
     headers = {
         "Content-Type": "application/json",
@@ -33,15 +35,26 @@ def post(url: str, body: bytes) -> Answer:
         body = packer.compress(body) + packer.flush()
         headers["Content-Encoding"] = "gzip"
     try:
-        connection, target = _connect(url)
+        roots = _hashed_roots() if url.startswith("https:") else ""
         try:
-            connection.request("POST", target, body, headers)
-            response = connection.getresponse()
-            raw = response.read(MOST_ANSWER)
-        finally:
-            connection.close()
+            return _exchange(url, body, headers, roots)
+        except ssl.SSLCertVerificationError:
+            if not roots:
+                raise
+            return _exchange(url, body, headers, "")  # the root may be in the system's file alone
     except (OSError, http.client.HTTPException, ValueError) as error:
         return Answer(0, why=str(error) or type(error).__name__)
+
+
+def _exchange(url: str, body: bytes, headers: "dict[str, str]", roots: str) -> Answer:
+    """Connect, verifying TLS with the roots in a folder (else with all), and return the answer."""
+    connection, target, more = _connect(url, roots)
+    try:
+        connection.request("POST", target, body, {**headers, **more})
+        response = connection.getresponse()
+        raw = response.read(MOST_ANSWER)
+    finally:
+        connection.close()
     try:
         said = loads(raw.decode("utf-8"))
     except (ValueError, RecursionError):
@@ -49,43 +62,99 @@ def post(url: str, body: bytes) -> Answer:
     return Answer(response.status, said, _seconds(response.headers.get("Retry-After", "")))
 
 
-def _connect(url: str) -> "tuple[http.client.HTTPConnection, str]":
-    """Return an unopened connection, by way of a proxy if there is one, and the request target."""
+def _hashed_roots() -> str:
+    """Return the folder where the system keeps its roots by their hashes, or ''.
+
+    OpenSSL then reads the few that it needs. The system's file holds the same ones, but reading all
+    of that costs as much CPU as the rest of a delivery. A file that SSL_CERT_FILE names is read.
+    """
+    folder = ssl.get_default_verify_paths().capath or ""
+    if not folder or "SSL_CERT_FILE" in os.environ:
+        return ""
+    try:
+        return folder if any(name.endswith(".0") for name in os.listdir(folder)) else ""
+    except OSError:
+        return ""
+
+
+def _connect(url: str, roots: str) -> "tuple[http.client.HTTPConnection, str, dict[str, str]]":
+    """Return an unopened connection, the request's target, and headers for a proxy that reads it.
+
+    Raises ValueError if the proxy's URL is none that can be used; its text never holds that URL.
+    """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port
     target = parts.path or "/"
-    proxy = proxy_for(parts.scheme, host)
+    proxy = proxy_for(parts.scheme, host, port)
     if parts.scheme == "https":
-        context = ssl.create_default_context()
+        context = ssl.create_default_context(capath=roots or None)
         if not proxy:
             secure = http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=context)
-            return secure, target
-        way = urlsplit(proxy)
-        tunnel = http.client.HTTPSConnection(
-            way.hostname or "", way.port, timeout=TIMEOUT_S, context=context
-        )
-        tunnel.set_tunnel(host, port or 443)
-        return tunnel, target
+            return secure, target, {}
+        name, at, headers = _read_proxy(proxy)
+        tunnel = http.client.HTTPSConnection(name, at, timeout=TIMEOUT_S, context=context)
+        tunnel.set_tunnel(host, port or 443, headers)
+        return tunnel, target, {}
     if proxy:
-        way = urlsplit(proxy)
-        return http.client.HTTPConnection(way.hostname or "", way.port, timeout=TIMEOUT_S), url
-    return http.client.HTTPConnection(host, port, timeout=TIMEOUT_S), target
+        name, at, headers = _read_proxy(proxy)
+        return http.client.HTTPConnection(name, at, timeout=TIMEOUT_S), url, headers
+    return http.client.HTTPConnection(host, port, timeout=TIMEOUT_S), target, {}
 
 
-def proxy_for(scheme: str, host: str) -> str:
-    """Return the proxy's URL for a host from the environment, or ''."""
-    env = os.environ
-    if is_loopback(host):
+def _read_proxy(proxy: str) -> "tuple[str, int, dict[str, str]]":
+    """Return a proxy's host, its port, and the header that holds what its URL has of credentials.
+
+    Raises ValueError, without the URL: it may hold a password, and this text is shown to people.
+    """
+    try:
+        parts = urlsplit(proxy)
+        host, port = parts.hostname or "", parts.port or 80
+    except ValueError:  # its text would quote what was taken for a port, or all of it
+        host, port = "", 0
+    if not host:
+        raise ValueError("the proxy in the environment has no readable URL; write http://host:port")
+    if parts.scheme != "http":
+        raise ValueError("the proxy in the environment is not one of http://; no other is spoken")
+    if parts.username is None:
+        return host, port, {}
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+    basic = b2a_base64(pair, newline=False).decode("ascii")
+    return host, port, {"Proxy-Authorization": "Basic " + basic}
+
+
+def proxy_for(scheme: str, host: str, port: "int | None" = None) -> str:
+    """Return the proxy's URL for a host from the environment, or ''.
+
+    The lower-case variable wins, so that an empty one turns an upper-case one off.
+    """
+    if is_loopback(host) or _goes_straight(host, port or (443 if scheme == "https" else 80)):
         return ""
-    for rule in (env.get("no_proxy") or env.get("NO_PROXY") or "").split(","):
-        name = rule.strip().lstrip(".").partition(":")[0]
-        if name == "*" or (name and (host == name or host.endswith("." + name))):
-            return ""
     for name in (f"{scheme}_proxy", "all_proxy"):
-        proxy = env.get(name) or env.get(name.upper()) or ""
+        other = name.upper()
+        if other == "HTTP_PROXY" and "REQUEST_METHOD" in os.environ:
+            other = ""  # under CGI that one is a header of the request (httpoxy)
+        proxy = os.environ.get(name, os.environ.get(other, ""))
         if proxy:
             return proxy if "://" in proxy else "http://" + proxy
     return ""
+
+
+def _goes_straight(host: str, port: int) -> bool:
+    """Tell whether no_proxy names a host: itself, a domain above it, `*`, each with a port or not.
+
+    Networks such as 10.0.0.0/8 are not understood.
+    """
+    for rule in os.environ.get("no_proxy", os.environ.get("NO_PROXY", "")).lower().split(","):
+        name = rule.strip()
+        before, colon, digits = name.rpartition(":")
+        if colon and digits.isdigit() and (":" not in before or before.endswith("]")):
+            if int(digits) != port:
+                continue
+            name = before
+        name = name.strip("[]").lstrip("*").lstrip(".")
+        if rule.strip() == "*" or (name and (host == name or host.endswith("." + name))):
+            return True
+    return False
 
 
 def _seconds(retry_after: str) -> float:

@@ -97,7 +97,8 @@ class Collector:
             raise behind() from None
         self.metrics.add("askfirst_erasures_total")
         self.metrics.add("askfirst_events_erased_total", erased)
-        self._watch_erasures()
+        if erased:
+            self._watch_erasures()
         return erased
 
     async def agree(self, contracts: Sequence[Contract]) -> None:

@@ -264,7 +264,7 @@ def test_who_announces_the_last_request_sees_the_end_of_the_connection(
     server: Server, version: str
 ) -> None:
     with Wire(server.url) as wire:
-        last = request(body=batch(), headers={"Connection": "close"})
+        last = request(body=batch(), headers={**JSON, "Connection": "close"})
         wire.send(last.replace(b"HTTP/1.1", b"HTTP/" + version.encode()))
         reply = wire.reply()
         assert (reply.status, reply.headers["connection"]) == (200, "close")
