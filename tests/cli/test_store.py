@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from askfirst.cli.main import root
 from askfirst.collector import segment
 from askfirst.collector.frames import encode
+from askfirst.collector.gather import fill as fill_columns
 from askfirst.collector.log import prepare
 from askfirst.collector.pipeline import Rules, Terms, sift
 from askfirst.contract.event import now_ms
@@ -63,12 +64,12 @@ def sent(**changes: Any) -> list[dict[str, Any]]:
 def fill(place: Path, events: list[dict[str, Any]]) -> None:
     contract = parse(CONTRACT)
     frame = sift(events, Rules(Terms(contract), now_ms())).frame
-    assert len(frame.id) == len(events)
+    assert len(frame) == len(events)
     store = open_store(place)
     store.declare(contract)
-    received = [now_ms()] * len(frame.id)
-    columns = (frame.installation, frame.version, frame.command, list(frame.fields))
-    store.load([Events(frame.tool, frame.id, frame.timestamp, received, *columns)], {})
+    columns = Events(frame.tool)
+    fill_columns(columns, frame, [now_ms()] * len(frame))
+    store.load([columns], {})
     store.close()
 
 

@@ -131,18 +131,18 @@ def test_a_torn_frame_is_cut_and_a_damaged_one_set_aside_at_the_start(
 
 
 def _frame(event: Callable[..., Any]) -> bytes:
-    from askfirst.collector.frames import EventsFrame, encode
+    from askfirst.collector.frames import EventsFrame, encode, pack_moments
 
     one = event()
     frame = EventsFrame(
         tool="stratus",
         received=one["timestamp"],
-        id=[bytes.fromhex(one["id"].replace("-", ""))],
-        timestamp=[one["timestamp"]],
-        installation=[bytes.fromhex(one["installationId"])],
+        id=bytes.fromhex(one["id"].replace("-", "")),
+        timestamp=pack_moments([one["timestamp"]]),
+        installation=bytes.fromhex(one["installationId"]),
         version=["3.1.2"],
         command=["start"],
-        fields=[{"runtime": "2.0.0"}],
+        fields={"runtime": ["2.0.0"]},
         counts={},
     )
     return segment.frame(encode(frame))

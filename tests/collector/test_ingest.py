@@ -12,7 +12,16 @@ from typing import Any
 
 import pytest
 
+from askfirst.collector import endpoint, ingest
 from askfirst.collector import request as limits
+from askfirst.collector.frames import decode
+from askfirst.collector.ingest import MOST_EVENTS, MOST_VALUES, SMALL_BODY, answer, take
+from askfirst.collector.pipeline import DropReason, Terms
+from askfirst.collector.request import Refusal
+from askfirst.collector.wolkenkit import take_command
+from askfirst.contract.event import now_ms
+from askfirst.contract.loading import parse
+from tests.collector import ill_meant
 
 EVENTS = "/v1/events"
 
@@ -149,7 +158,7 @@ def test_a_client_that_hangs_up_gets_no_answer_and_leaves_nothing(api: Any) -> N
 def test_a_body_that_does_not_come_is_to_be_sent_again(
     api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "BODY_SECONDS", 0.01)
+    monkeypatch.setattr(endpoint, "BODY_SECONDS", 0.01)
     assert api.call("POST", EVENTS, None, JSON).status == 408
 
 
@@ -186,3 +195,85 @@ def test_a_retry_is_accepted_and_stored_once(api: Any, event: Callable[..., Any]
     api.loaded()
     assert len(api.store.rows) == 1
     assert api.collector.metrics.value("askfirst_events_duplicate_total") == 2
+
+
+# Without a collector around it
+
+
+def test_what_is_taken_says_all_that_is_needed(contract: Any, event: Callable[..., Any]) -> None:
+    good, wrong = event(), event(user="golo")
+    now = good["timestamp"]
+    terms = {"stratus": Terms(contract)}
+    taken = take(json.dumps(batch(good, wrong)).encode(), terms, now)
+    assert (taken.tool, taken.accepted) == ("stratus", 1)
+    assert taken.dropped == [(wrong["id"], DropReason.UNDECLARED_FIELD)]
+    assert taken.counts == decode(taken.payload).counts == {"dropped:undeclared-field": 1}
+    assert json.loads(answer(taken)) == {
+        "accepted": 1,
+        "dropped": [{"id": wrong["id"], "reason": "undeclared-field"}],
+    }
+
+
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_what_is_all_accepted_is_answered_in_few_bytes(
+    contract: Any, event: Callable[..., Any], count: int
+) -> None:
+    events = [event() for _ in range(count)]
+    taken = take(json.dumps(batch(*events)).encode(), {"stratus": Terms(contract)}, now_ms())
+    assert answer(taken) == b'{"accepted":%d,"dropped":[]}' % count
+    assert bool(taken.payload) == (count > 0)
+
+
+def test_over_its_share_an_installation_is_told_so(
+    contract: Any, event: Callable[..., Any]
+) -> None:
+    events = [event(), event(installationId="aa" * 32), event()]
+    taken = take(
+        json.dumps(batch(*events)).encode(),
+        {"stratus": Terms(contract)},
+        now_ms(),
+        lambda _tool, installation, _timestamp: installation == b"\xaa" * 32,
+    )
+    assert taken.accepted == 1
+    assert taken.counts == decode(taken.payload).counts == {"dropped:daily-cap": 2}
+    assert json.loads(answer(taken))["dropped"] == [
+        {"id": row["id"], "reason": "daily-cap"} for row in (events[0], events[2])
+    ]
+
+
+@pytest.mark.parametrize("first", ["tool", "events", "contract"])
+@pytest.mark.parametrize("tool", ["stratus", "nimbus", "nobody"])
+def test_wherever_the_tool_stands_its_own_contract_is_the_one_that_counts(
+    contract_text: str, event: Callable[..., Any], first: str, tool: str
+) -> None:
+    other = parse(contract_text.replace("stratus", "nimbus").replace('"start"', '"launch"'))
+    terms = {"stratus": Terms(parse(contract_text)), "nimbus": Terms(other)}
+    value = batch(event(), contract=None) | {"tool": tool}
+    body = json.dumps({first: value[first]} | value).encode()
+    if tool == "nobody":
+        with pytest.raises(Refusal) as refused:
+            take(body, terms, now_ms())
+        assert refused.value.status == 404
+    else:
+        taken = take(body, terms, now_ms())
+        assert (taken.tool, taken.accepted) == (tool, int(tool == "stratus"))
+
+
+@pytest.mark.parametrize("thing", ["[]", "{}", "1"])
+def test_a_body_that_would_fill_the_memory_is_not_decoded(
+    contract: Any, thing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = ",".join([thing] * MOST_VALUES)
+    body = f'{{"tool":"stratus","events":[{{"x":[{many}]}}]}}{" " * SMALL_BODY}'.encode()
+    monkeypatch.setattr(ingest, "_batch", None)
+    for route in (take, take_command):
+        with pytest.raises(Refusal) as refused:
+            route(body, {"stratus": Terms(contract)}, 0)
+        assert refused.value.status == 413
+
+
+def test_the_largest_batch_of_the_largest_events_is_within_the_limits(contract: Any) -> None:
+    full = ill_meant.full_event("stratus")
+    body = json.dumps(batch(*[full] * MOST_EVENTS), indent=1).encode()
+    assert len(body) > SMALL_BODY
+    assert take(body, {"stratus": Terms(contract)}, ill_meant.NOW).accepted == MOST_EVENTS

@@ -16,7 +16,8 @@ from askfirst.cli.contract import read
 from askfirst.cli.main import Failure
 from askfirst.collector import config as settings
 from askfirst.collector import eventfile
-from askfirst.collector.frames import EventsFrame
+from askfirst.collector.frames import EventsFrame, moments
+from askfirst.collector.gather import fill
 from askfirst.collector.pending import load_pending
 from askfirst.collector.pipeline import DropReason, Rules, Terms, sift
 from askfirst.contract.event import is_hash, is_uuid, now_ms
@@ -200,16 +201,9 @@ def _take(
 
 
 def _columns(frame: EventsFrame) -> Events:
-    return Events(
-        tool=frame.tool,
-        id=frame.id,
-        timestamp=frame.timestamp,
-        received=frame.timestamp,
-        installation=frame.installation,
-        version=frame.version,
-        command=frame.command,
-        fields=list(frame.fields),
-    )
+    events = Events(frame.tool)
+    fill(events, frame, moments(frame.timestamp))
+    return events
 
 
 def _watched(what: str, batches: Iterable[T]) -> Iterator[T]:

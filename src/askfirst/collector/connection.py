@@ -17,7 +17,14 @@ import httptools
 from askfirst.collector.door import Door, Take
 from askfirst.collector.ingest import Taken, answer
 from askfirst.collector.log import LogError
-from askfirst.collector.request import Refusal, announced, expand, refusal_body, too_many
+from askfirst.collector.request import (
+    Refusal,
+    expand,
+    most_bytes,
+    refusal_body,
+    too_large,
+    too_many,
+)
 from askfirst.collector.tunnel import Tunnel
 
 HEAD_BYTES = 16 * 1024
@@ -26,7 +33,14 @@ BODIES_BYTES = 128 * 1024 * 1024  # of all requests of a process that are not an
 SWEEP_SECONDS = 1.0
 LINGER_SECONDS = 2.0
 WANTED = frozenset(
-    (b"content-type", b"content-encoding", b"expect", b"forwarded", b"x-forwarded-for")
+    (
+        b"content-type",
+        b"content-encoding",
+        b"content-length",
+        b"expect",
+        b"forwarded",
+        b"x-forwarded-for",
+    )
 )
 _REASONS = {
     200: b"OK", 400: b"Bad Request", 404: b"Not Found", 408: b"Request Timeout",
@@ -239,8 +253,10 @@ class Connection(asyncio.Protocol):
         if wait:
             self._refuse(too_many(wait))
         try:
-            self._encoding = announced(
-                headers.get(b"content-type", b""), headers.get(b"content-encoding", b"")
+            self._most_bytes = most_bytes(
+                headers.get(b"content-type", b""),
+                headers.get(b"content-encoding", b""),
+                headers.get(b"content-length", b""),
             )
         except Refusal as refusal:
             self._refuse(refusal)
@@ -253,8 +269,8 @@ class Connection(asyncio.Protocol):
         self._body_bytes += len(body)
         self._entrance.bodies_bytes += len(body)
         self._body.append(body)
-        if self._body_bytes > self._encoding.most_bytes:
-            self._refuse(self._encoding.too_large())
+        if self._body_bytes > self._most_bytes:
+            self._refuse(too_large())
         if self._entrance.bodies_bytes > BODIES_BYTES:
             self._refuse(Refusal(503, "this is too much at once; try again", {"retry-after": "5"}))
 
@@ -270,7 +286,7 @@ class Connection(asyncio.Protocol):
         self.stage = Stage.BUSY
         try:
             body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-            taken = self._take(expand(body, self._encoding))
+            taken = self._take(expand(body, self._headers.get(b"content-encoding", b"")))
             if not taken.payload:
                 self._answer_taken(taken)
                 return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from askfirst.collector import ingest
+from askfirst.collector import ingest, wolkenkit
 from askfirst.collector.clients import Clients
 from askfirst.collector.config import Limits
 from askfirst.collector.ingest import Taken
@@ -57,7 +57,7 @@ class Door:
 
     def take_command(self, body: bytes) -> Taken:
         """Check what a wolkenkit CLI sends (`POST /v1/command`). Raises Refusal."""
-        return ingest.take_command(body, self.terms, self.now(), self._admit)
+        return wolkenkit.take_command(body, self.terms, self.now(), self._admit)
 
     def count(self, taken: Taken) -> None:
         """Count what was acknowledged."""

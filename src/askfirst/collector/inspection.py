@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from askfirst.collector.endpoint import Endpoint
 from askfirst.collector.ingest import check_size, decode
-from askfirst.collector.request import Endpoint
 
 Show = Callable[[bytes, str], None]
 

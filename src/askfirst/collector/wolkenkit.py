@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from askfirst.collector.ingest import Taken, decode, taken
+from askfirst.collector.compiled import Admit
+from askfirst.collector.ingest import Taken, check_values, decode, taken
 from askfirst.collector.pipeline import Rules, Terms, sift
 from askfirst.collector.request import Refusal
 
 TOOL = "wolkenkit"
 
 
-class Context(msgspec.Struct):
-    name: Literal["collecting"]
+class Named(msgspec.Struct):
+    """A part of a command of which only the name is read."""
 
-
-class Aggregate(msgspec.Struct):
-    name: Literal["application"]
+    name: str
 
 
 class DomainEvent(msgspec.Struct):
@@ -31,9 +30,9 @@ class DomainEvent(msgspec.Struct):
 class Command(msgspec.Struct):
     """A wolkenkit command, of which only what makes an event is read."""
 
-    context: Context
-    aggregate: Aggregate
-    name: Literal["recordEvent"]
+    context: Named
+    aggregate: Named
+    name: str
     id: str
     data: DomainEvent
 
@@ -41,18 +40,25 @@ class Command(msgspec.Struct):
 _decoder = msgspec.json.Decoder(Command)
 
 
-def take_command(body: bytes, terms: Mapping[str, Terms], now: int) -> Taken:
-    """Take one event; the command's id is the event's.
+def take_command(
+    body: bytes, terms: Mapping[str, Terms], now: int, admit: Admit | None = None
+) -> Taken:
+    """Take one event; the command's id is the event's. Arguments and Refusals are those of `take`.
 
     These clients know no contract, so they are treated as those of an older one: what does not fit
     is removed and counted. A dropped event is answered with 200 too; they would only try again.
     """
+    check_values(body)
     command = decode(_decoder, body)
+    names = (command.context.name, command.aggregate.name, command.name)
+    if names != ("collecting", "application", "recordEvent"):
+        raise Refusal(422, "send collecting.application.recordEvent, as the wolkenkit CLI does")
     event = {**command.data.data, "id": command.id}
-    return taken(sift([event], Rules(_terms(terms), now, True)))
+    sifted = sift([event], Rules(_held(terms), now, True, admit))
+    return taken(sifted.frame, sifted.dropped)
 
 
-def _terms(terms: Mapping[str, Terms]) -> Terms:
+def _held(terms: Mapping[str, Terms]) -> Terms:
     if TOOL in terms:
         return terms[TOOL]
     if len(terms) == 1:

@@ -1,0 +1,258 @@
+"""The fast way through the door, for a batch of which every event is as the client forms it.
+
+A contract becomes a type that msgspec decodes a whole request into, and what a type cannot say is
+checked in columns. What is not proven acceptable here goes whole through the steps of `pipeline`,
+which are the rules: this way may doubt what they take, and never takes what they would not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import compress
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+from msgspec.structs import astuple
+
+from askfirst.collector.frames import INSTALLATION_BYTES, EventsFrame, pack_moments, pieces
+from askfirst.contract.model import Contract, Field
+from askfirst.contract.version import is_released
+from askfirst.stores.base import DAY_MS
+
+MOST_EVENTS = 1_000  # in one batch
+MOST_VERSIONS = 4_096  # remembered; a tool has some hundred, and only released ones are kept
+FROM_FUTURE_MS = DAY_MS
+
+# key -> what belongs there: a declared field, one that every event has, or further keys
+Places: TypeAlias = dict[str, "Field | str | Places"]
+# (tool, installation, timestamp) -> whether one more event may be taken; asked once for each
+Admit: TypeAlias = Callable[[str, bytes, int], bool]
+
+
+class DoubtError(Exception):
+    """The steps have to decide."""
+
+
+class Compiled:
+    """A contract, made ready for deciding on whole batches."""
+
+    def __init__(self, contract: Contract, places: Places) -> None:
+        self._tool = contract.name
+        self._retention_ms = contract.retention_days * DAY_MS
+        self._table = table = _Table(places, _leaf_types(contract))
+        self._fields = [(name, table.index[name]) for name in contract.fields]
+        self._hashes = [table.index[n] for n in ("installationId", *_treated(contract, "hash"))]
+        self._versions = [table.index[n] for n in ("cli.version", *_treated(contract, "version"))]
+        self._id, self._installation = table.index["id"], table.index["installationId"]
+        self._timestamp = table.index["timestamp"]
+        self._version, self._command = table.index["cli.version"], table.index["cli.command"]
+        self._released = Released()
+        members: list[tuple[str, Any, Any] | tuple[str, Any]] = [
+            ("tool", Literal[contract.name]),
+            ("events", list[table.event]),  # type: ignore[name-defined]
+            ("contract", str | None, None),
+        ]
+        batch = msgspec.defstruct("Batch", members, forbid_unknown_fields=True, gc=False)
+        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(batch).decode
+
+    def take(self, body: bytes, now: int, admit: Admit | None) -> Checked | None:
+        """Return what a batch comes to, or None if the steps have to say.
+
+        `body` is a request to `POST /v1/events`, `now` is ms UTC. `admit` is asked only when all
+        else is decided, so that it is asked once for each event whichever way a batch goes.
+        """
+        try:
+            events = self._decode(body).events
+            if not 0 < len(events) <= MOST_EVENTS:
+                return None
+            columns = self._table.columns(events)
+            installation = self._check(columns, now)
+            id_ = _uuids(columns[self._id])
+        except (DoubtError, msgspec.MsgspecError, ValueError, RecursionError):
+            return None  # ValueError: from fromhex, or for text that is no UTF-8
+        if admit is not None:
+            asked = zip(
+                pieces(installation, INSTALLATION_BYTES), columns[self._timestamp], strict=True
+            )
+            taken = [admit(self._tool, *row) for row in asked]
+            if not all(taken):
+                return self._share(columns, taken, now)
+        return self._frame(columns, id_, installation, now), []
+
+    def _check(self, columns: Columns, now: int) -> bytes:
+        """Check what the types cannot say; return the installations. Raises DoubtError."""
+        moments = columns[self._timestamp]
+        if min(moments) < now - self._retention_ms or max(moments) > now + FROM_FUTURE_MS:
+            raise DoubtError
+        if not self._released.cover(_present(columns, self._versions)):
+            raise DoubtError
+        return _hashes(_present(columns, self._hashes))[: INSTALLATION_BYTES * len(moments)]
+
+    def _share(self, columns: Columns, taken: list[bool], now: int) -> Checked:
+        refused = [id_ for id_, yes in zip(columns[self._id], taken, strict=True) if not yes]
+        kept = [tuple(compress(column, taken)) for column in columns]
+        id_, installation = _uuids(kept[self._id]), _hashes(kept[self._installation])
+        return self._frame(kept, id_, installation, now), refused
+
+    def _frame(self, columns: Columns, id_: bytes, installation: bytes, now: int) -> EventsFrame:
+        fields: dict[str, list[str | bool | None]] = {}
+        for name, index in self._fields:
+            column = columns[index]
+            if column.count(None) < len(column):
+                fields[name] = list(column)
+        return EventsFrame(
+            self._tool,
+            now,
+            id_,
+            pack_moments(columns[self._timestamp]),
+            installation,
+            list(columns[self._version]),
+            list(columns[self._command]),
+            fields,
+            {},
+        )
+
+
+Columns: TypeAlias = list[tuple[Any, ...]]
+Checked: TypeAlias = tuple[EventsFrame, list[str]]  # and the ids of events that `admit` refused
+
+
+class Released:
+    """Remembers which versions looked released, since reading one takes longer than all the rest.
+
+    Text that does not look so is never kept: it can be as long as a request.
+    """
+
+    def __init__(self, most: int = MOST_VERSIONS) -> None:
+        self._most = most
+        self._known: set[str] = set()
+
+    def cover(self, texts: Sequence[str]) -> bool:
+        """Tell whether all of them look like released versions."""
+        if self._known.issuperset(texts):
+            return True
+        new = set(texts) - self._known
+        if not all(map(is_released, new)):
+            return False
+        if len(self._known) + len(new) > self._most:
+            self._known = set()
+        self._known |= new
+        return True
+
+
+class _Table:
+    """A type for an event of certain keys and no others, and the way from events to columns.
+
+    `event` is the type; `index` says, by dotted name, which column holds what.
+    """
+
+    def __init__(self, places: Places, types: dict[str, Any]) -> None:
+        root = _Object(places, types, "")
+        self.event = root.type
+        self.index: dict[str, int] = {}
+        self._inner: list[tuple[int, object]] = []
+        width = 0
+        found = [root]
+        for thing in found:  # grows on the way, in the order in which `columns` goes
+            for path, inner in thing.parts:
+                if inner is None:
+                    self.index[path] = width
+                else:
+                    self._inner.append((width, inner.empty))
+                    found.append(inner)
+                width += 1
+
+    def columns(self, events: Sequence[Any]) -> Columns:
+        """Return what is in one event or more. Raises DoubtError."""
+        columns: Columns = list(zip(*map(astuple, events)))  # noqa: B905 - all are equally long
+        for index, empty in self._inner:
+            things = columns[index]
+            if empty is not None and empty in things:
+                raise DoubtError  # `{}` stands where declared keys belong
+            columns += zip(*map(astuple, things))  # noqa: B905
+        return columns
+
+
+class _Object:
+    """A type for a JSON object of certain keys and no others.
+
+    `empty` and `absent` stand for `{}` and for no object at all, if either may come. They are of
+    different types, so that nothing that comes is ever equal to `absent`.
+    """
+
+    def __init__(self, places: Places, types: dict[str, Any], prefix: str) -> None:
+        self.parts: list[tuple[str, _Object | None]] = []
+        self.empty: Any = None
+        self.absent: Any = None
+        members: list[tuple[Any, ...]] = []
+        keys: dict[str, str] = {}
+        for number, (key, place) in enumerate(places.items()):
+            name, path = f"_{number}", prefix + key
+            keys[name] = key  # which may be any word, a Python keyword too
+            inner = _Object(place, types, path + ".") if isinstance(place, dict) else None
+            self.parts.append((path, inner))
+            if isinstance(place, str) or (inner and inner.absent is None):
+                members.append((name, inner.type if inner else types[path]))
+            elif inner:
+                members.append((name, inner.type, inner.absent))
+            else:
+                members.append((name, types[path], None))  # no value of the type, so never sent
+        settings: dict[str, Any] = {"rename": keys, "kw_only": True, "gc": False}
+        self.type: Any = msgspec.defstruct(
+            "Present", members, forbid_unknown_fields=True, **settings
+        )
+        if all(len(member) == 3 for member in members):
+            self.empty = self.type()
+            self.absent = msgspec.defstruct("Absent", members, frozen=True, **settings)()
+
+
+def _leaf_types(contract: Contract) -> dict[str, Any]:
+    """Return, by dotted name, the narrowest type that decoding checks at no cost."""
+    types: dict[str, Any] = {
+        "id": str,
+        "installationId": str,
+        "timestamp": int,
+        "cli.version": str,
+        "cli.command": Literal[contract.commands],
+    }
+    for name, declared in contract.fields.items():
+        labels = declared.labels()
+        types[name] = bool if declared.treatment == "flag" else Literal[labels] if labels else str
+    return types
+
+
+def _treated(contract: Contract, treatment: str) -> list[str]:
+    return [name for name, declared in contract.fields.items() if declared.treatment == treatment]
+
+
+def _present(columns: Columns, indices: Sequence[int]) -> list[str]:
+    """Return the texts of some columns, one column behind the other."""
+    texts: list[Any] = []
+    for index in indices:
+        texts += columns[index]
+    return [text for text in texts if text is not None] if None in texts else texts
+
+
+def _hashes(texts: Sequence[str]) -> bytes:
+    """Return SHA-256 hashes in bytes, end to end. Raises DoubtError, ValueError."""
+    if not {64}.issuperset(map(len, texts)):
+        raise DoubtError
+    joined = "".join(texts)
+    raw = bytes.fromhex(joined)  # takes white space and upper case too
+    if raw.hex() != joined:
+        raise DoubtError
+    return raw
+
+
+def _uuids(texts: Sequence[str]) -> bytes:
+    """Return UUIDs in bytes, end to end. Raises DoubtError, ValueError."""
+    if not {36}.issuperset(map(len, texts)):
+        raise DoubtError
+    joined = "".join(texts)
+    dashes = "-" * len(texts)
+    placed = joined[8::36] == joined[13::36] == joined[18::36] == joined[23::36] == dashes
+    digits = joined.replace("-", "")
+    raw = bytes.fromhex(digits)  # takes white space too
+    if not placed or not len(digits) == 2 * len(raw) == 32 * len(texts):
+        raise DoubtError
+    return raw
