@@ -191,12 +191,21 @@ def look_at_disk(server: Server, home: Path, metrics: bytes) -> None:
 
 
 def fuzz_own(
-    folder: Path, requests: int, seed: int, now: int, connections: int, keep: Path | None
+    folder: Path,
+    requests: int,
+    seed: int,
+    now: int,
+    connections: int,
+    keep: Path | None,
+    workers: int = 1,
 ) -> Tally:
     """Start a collector, attack it, and look at what it left. Raises Found."""
-    with collector(
-        folder, "--trusted-proxy", "127.0.0.0/8", "--requests-per-minute", "0"
-    ) as server:
+    options = (
+        *("--trusted-proxy", "127.0.0.0/8"),
+        *("--requests-per-minute", "0"),
+        *("--workers", str(workers)),
+    )
+    with collector(folder, *options) as server:
         before = memory(server)
         tally = asyncio.run(attack(server.url, requests, seed, now, connections, keep))
         if server.process.poll() is not None:
@@ -216,6 +225,7 @@ def main() -> int:
         "--now", type=int, default=now_ms(), help="ms UTC; with the seed, to repeat"
     )
     parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--workers", type=int, default=1, help="of the collector with --start")
     parser.add_argument("--keep", type=Path, help="folder for inputs whose answer is new")
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--server", metavar="URL", help="of a running collector, for tests alone")
@@ -230,7 +240,7 @@ def main() -> int:
             tally = asyncio.run(attack(options.server, *words))
         else:
             with tempfile.TemporaryDirectory() as folder:
-                tally = fuzz_own(Path(folder), *words)
+                tally = fuzz_own(Path(folder), *words, options.workers)
     except Found as found:
         print(f"found: {found.what}")  # noqa: T201
         if found.data and options.keep:
