@@ -82,13 +82,31 @@ def test_a_client_behind_our_proxy_is_limited_and_no_other(
     assert not refused(server, {})
 
 
-def test_two_lines_of_one_header_are_one_list(server: Server) -> None:
+@pytest.mark.parametrize("first", [None, "/health"], ids=["at the door", "behind it"])
+def test_two_lines_of_one_header_are_one_list(server: Server, first: str | None) -> None:
     """Else a client writes the first line, and its proxy the one that nobody reads."""
-    flood(server, {"X-Forwarded-For": "203.0.113.20"})
+    client = "203.0.113.20" if first else "203.0.113.21"
+    flood(server, {"X-Forwarded-For": client})
+    for lines in (("198.51.100.9", client), (client, "127.0.0.1"), (client, "127.0.0.1,127.0.0.1")):
+        with Wire(server.url) as wire:
+            if first:  # whatever follows on the connection takes the same way
+                wire.send(request("GET", first, b""))
+                assert wire.reply().status == 200
+            rows = {**JSON, "X-Forwarded-For": lines[0], "x-forwarded-for": lines[1]}
+            wire.send(request(headers=rows))
+            assert wire.reply().status == 429, lines
+
+
+@pytest.mark.parametrize("name", ["Forwarded", "X-Forwarded-For"])
+@pytest.mark.parametrize("value", ["", " ", ",", "\xff", '"', "for="])
+@pytest.mark.parametrize("first", [None, "/health"], ids=["at the door", "behind it"])
+def test_no_header_makes_it_fail(server: Server, name: str, value: str, first: str | None) -> None:
     with Wire(server.url) as wire:
-        rows = {**JSON, "X-Forwarded-For": "198.51.100.9", "x-forwarded-for": "203.0.113.20"}
-        wire.send(request(headers=rows))
-        assert wire.reply().status == 429
+        if first:
+            wire.send(request("GET", first, b""))
+            assert wire.reply().status == 200
+        wire.send(request(headers={**JSON, name: value}))
+        assert wire.reply().status in (200, 429)
 
 
 def test_what_others_say_about_themselves_is_not_believed(server: Server) -> None:
