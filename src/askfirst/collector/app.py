@@ -22,14 +22,13 @@ from askfirst.collector.config import Config
 from askfirst.collector.door import Take
 from askfirst.collector.endpoint import Endpoint
 from askfirst.collector.erasure import take_erasure
+from askfirst.collector.limits import ERASURE_COST
 from askfirst.collector.log import LogError
 from askfirst.collector.metrics import Metrics
 from askfirst.collector.public import Public
 from askfirst.collector.request import Refusal
 from askfirst.contract.event import now_ms
 from askfirst.stores.base import Store, StoreError
-
-ERASURE_COST = 20  # requests
 
 
 def build_app(

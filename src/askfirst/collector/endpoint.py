@@ -54,12 +54,17 @@ class Endpoint:
         await _send(send, status, body, headers)
 
     def _check_rate(self, scope: Scope) -> None:
-        rows = dict(scope["headers"])
         peer, _ = scope.get("client") or ("", 0)
-        told = [rows.get(name) for name in (b"forwarded", b"x-forwarded-for")]
-        wait = self._wait(peer, *[row and row.decode("latin-1") for row in told])
+        told = [_joined(scope, name) for name in (b"forwarded", b"x-forwarded-for")]
+        wait = self._wait(peer, *told)
         if wait:
             raise too_many(wait)
+
+
+def _joined(scope: Scope, name: bytes) -> str | None:
+    """Return a header as if it had come in one line, which means the same (RFC 9110, 5.2)."""
+    lines = [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+    return ", ".join(lines) if lines else None
 
 
 async def _send(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:

@@ -22,6 +22,7 @@ Dropped = list[tuple[str | None, DropReason]]
 
 # where our client, and most others, write the tool
 _TOOL = re.compile(rb'\s*\{\s*"tool"\s*:\s*"([a-z0-9-]+)"')
+_QUOTED = re.compile(r" '.*'", re.DOTALL)  # a value that was sent; none is ever sent back
 
 
 class Batch(msgspec.Struct):
@@ -118,7 +119,8 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise Refusal(422, f"the body has the wrong shape: {error}; see /openapi.json") from error
+        reason = _QUOTED.sub("", str(error))
+        raise Refusal(422, f"the body has the wrong shape: {reason}; see /openapi.json") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal(400, "the body is not JSON; send one JSON object in UTF-8") from error
 

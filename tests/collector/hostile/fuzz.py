@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from askfirst.contract.event import now_ms
 from tests.collector.hostile.mutation import ADDRESS, MARK, Made, make, remake
 from tests.collector.hostile.test_privacy import rows, written
 from tests.collector.hostile.wire import Reply, collector, complaints, memory, parse
@@ -56,10 +57,13 @@ class Tally:
 class Worker:
     """One client after another, each with a connection of its own, from one seed."""
 
-    def __init__(self, url: str, seed: str, number: int, tally: Tally, keep: Path | None) -> None:
+    def __init__(
+        self, url: str, seed: str, now: int, number: int, tally: Tally, keep: Path | None
+    ) -> None:
         where = urlsplit(url)
         self.host, self.port = str(where.hostname), where.port or 80
         self.chance = random.Random(seed)
+        self.now = now
         self.number = number
         self.tally = tally
         self.keep = keep
@@ -95,7 +99,7 @@ class Worker:
     def _next(self) -> Made:
         if self.kept and self.chance.random() < 0.15:
             return remake(self.chance.choice(self.kept), self.chance)
-        return make(self.chance)
+        return make(self.chance, self.now)
 
     async def _exchange(
         self, made: Made, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -145,11 +149,13 @@ class Worker:
             (self.keep / f"{len(self.tally.seen):05}.http").write_bytes(made.data)
 
 
-async def attack(url: str, requests: int, seed: int, connections: int, keep: Path | None) -> Tally:
+async def attack(
+    url: str, requests: int, seed: int, now: int, connections: int, keep: Path | None
+) -> Tally:
     """Send so many requests. Raises Found."""
     tally, began = Tally(), time.monotonic()
     share = -(-requests // connections)
-    workers = [Worker(url, f"{seed}.{n}", share, tally, keep) for n in range(connections)]
+    workers = [Worker(url, f"{seed}.{n}", now, share, tally, keep) for n in range(connections)]
     tasks = [asyncio.ensure_future(worker.run()) for worker in workers]
     while pending := [task for task in tasks if not task.done()]:
         await asyncio.wait(pending, timeout=10, return_when=asyncio.FIRST_EXCEPTION)
@@ -184,13 +190,24 @@ def look_at_disk(server: Server, home: Path, metrics: bytes) -> None:
             raise Found(f"{needle!r} is in {', '.join(places)}")
 
 
-def fuzz_own(folder: Path, requests: int, seed: int, connections: int, keep: Path | None) -> Tally:
+def fuzz_own(
+    folder: Path,
+    requests: int,
+    seed: int,
+    now: int,
+    connections: int,
+    keep: Path | None,
+    workers: int = 1,
+) -> Tally:
     """Start a collector, attack it, and look at what it left. Raises Found."""
-    with collector(
-        folder, "--trusted-proxy", "127.0.0.0/8", "--requests-per-minute", "0"
-    ) as server:
+    options = (
+        *("--trusted-proxy", "127.0.0.0/8"),
+        *("--requests-per-minute", "0"),
+        *("--workers", str(workers)),
+    )
+    with collector(folder, *options) as server:
         before = memory(server)
-        tally = asyncio.run(attack(server.url, requests, seed, connections, keep))
+        tally = asyncio.run(attack(server.url, requests, seed, now, connections, keep))
         if server.process.poll() is not None:
             raise Found(f"it ended: {server.errors[-2000:]}")
         if memory(server) - before > GROWTH_BYTES:
@@ -204,7 +221,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Send a collector requests that are almost right.")
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**9))
+    parser.add_argument(
+        "--now", type=int, default=now_ms(), help="ms UTC; with the seed, to repeat"
+    )
     parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--workers", type=int, default=1, help="of the collector with --start")
     parser.add_argument("--keep", type=Path, help="folder for inputs whose answer is new")
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--server", metavar="URL", help="of a running collector, for tests alone")
@@ -212,14 +233,14 @@ def main() -> int:
     options = parser.parse_args()
     if options.keep:
         options.keep.mkdir(parents=True, exist_ok=True)
-    words = options.requests, options.seed, options.connections, options.keep
-    print(f"seed {options.seed}", flush=True)  # noqa: T201
+    words = options.requests, options.seed, options.now, options.connections, options.keep
+    print(f"--seed {options.seed} --now {options.now}", flush=True)  # noqa: T201
     try:
         if options.server:
             tally = asyncio.run(attack(options.server, *words))
         else:
             with tempfile.TemporaryDirectory() as folder:
-                tally = fuzz_own(Path(folder), *words)
+                tally = fuzz_own(Path(folder), *words, options.workers)
     except Found as found:
         print(f"found: {found.what}")  # noqa: T201
         if found.data and options.keep:

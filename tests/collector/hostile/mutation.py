@@ -12,8 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from askfirst.contract.event import now_ms
-
 MARK = "zqmarkq"  # in whatever the contract does not declare; no file may ever hold it
 ADDRESS = "203.0.113.171"  # in whatever header may name a client
 
@@ -75,12 +73,12 @@ class Draft:
     broken: bool = False  # what follows it on the connection may be taken for its body
 
 
-def event(chance: random.Random) -> dict[str, Any]:
-    """Return a good event."""
+def event(chance: random.Random, now: int) -> dict[str, Any]:
+    """Return an event that is good at `now` (ms UTC)."""
     return {
         "id": str(uuid.UUID(int=chance.getrandbits(128), version=4)),
         "installationId": f"{chance.randrange(200):064x}",
-        "timestamp": now_ms() - chance.randrange(10**9),
+        "timestamp": now - chance.randrange(10**9),
         "cli": {
             "version": chance.choice(["3.1.2", "3.2.0"]),
             "command": chance.choice(["start", "stop"]),
@@ -92,14 +90,14 @@ def event(chance: random.Random) -> dict[str, Any]:
     }
 
 
-def draft(chance: random.Random) -> Draft:
+def draft(chance: random.Random, now: int) -> Draft:
     """Return a good request: mostly batches, and of everything else something."""
     kind = chance.random()
     if kind < 0.70:
-        events = [event(chance) for _ in range(chance.choice([0, 1, 1, 1, 2, 5]))]
+        events = [event(chance, now) for _ in range(chance.choice([0, 1, 1, 1, 2, 5]))]
         return Draft(value={"tool": "stratus", "events": events})
     if kind < 0.88:
-        one = event(chance)
+        one = event(chance, now)
         command = {"context": {"name": "collecting"}, "aggregate": {"name": "application"},
                    "name": "recordEvent", "id": one.pop("id"), "data": {"data": one}}  # fmt: skip
         return Draft(path="/v1/command", value=command)
@@ -109,9 +107,12 @@ def draft(chance: random.Random) -> Draft:
     return Draft(method="GET", path=chance.choice(PATHS), headers=[], text=b"")
 
 
-def make(chance: random.Random) -> Made:
-    """Return a request, mutated up to a few times, or not at all."""
-    made = draft(chance)
+def make(chance: random.Random, now: int) -> Made:
+    """Return a request, mutated up to a few times, or not at all.
+
+    The same state of `chance` and the same `now` (ms UTC) make the same request.
+    """
+    made = draft(chance, now)
     for _ in range(chance.choice([0, 1, 1, 1, 2, 2, 3, 6])):
         chance.choice(MUTATIONS)(made, chance)
     data = assemble(made, chance)
@@ -255,7 +256,7 @@ def _no_json(made: Draft, chance: random.Random) -> None:
 def _gzip(made: Draft, chance: random.Random) -> None:
     text = _body(made, chance)
     made.headers.append(("Content-Encoding", "gzip"))
-    made.text = chance.choice(GZIPS)(text, gzip.compress(text, 1), chance)
+    made.text = chance.choice(GZIPS)(text, gzip.compress(text, 1, mtime=0), chance)
 
 
 NO_JSON: tuple[Callable[[bytes, random.Random], bytes], ...] = (
@@ -269,7 +270,7 @@ NO_JSON: tuple[Callable[[bytes, random.Random], bytes], ...] = (
     lambda _text, _chance: b"[" * 3000,
     lambda _text, _chance: MARK.encode() * 1000,
 )
-BOMB = gzip.compress(b" " * 9_000_000)
+BOMB = gzip.compress(b" " * 9_000_000, mtime=0)
 GZIPS: tuple[Callable[[bytes, bytes, random.Random], bytes], ...] = (
     lambda _, whole, _chance: whole,
     lambda _, whole, _chance: whole,
@@ -279,9 +280,9 @@ GZIPS: tuple[Callable[[bytes, bytes, random.Random], bytes], ...] = (
     lambda _, whole, _chance: whole + whole,
     lambda _, whole, _chance: whole + MARK.encode(),
     lambda text, _whole, _chance: zlib.compress(text),
-    lambda _, whole, _chance: gzip.compress(whole, 1),
+    lambda _, whole, _chance: gzip.compress(whole, 1, mtime=0),
     lambda _text, _whole, _chance: BOMB,
-    lambda text, _whole, _chance: gzip.compress(text + b" " * 10_000, 1),
+    lambda text, _whole, _chance: gzip.compress(text + b" " * 10_000, 1, mtime=0),
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from askfirst.collector import limits
-from tests.collector.hostile.wire import JSON, Wire, collector, healthy, request
+from tests.collector.hostile.wire import JSON, NOTHING, Wire, collector, healthy, request
 from tests.collector.serving import Server
 
 pytestmark = pytest.mark.slow
@@ -82,13 +82,35 @@ def test_a_client_behind_our_proxy_is_limited_and_no_other(
     assert not refused(server, {})
 
 
-def test_two_lines_of_one_header_are_one_list(server: Server) -> None:
+ERASURE = b'{"tool":"stratus","installationId":"%s"}' % (b"9d" * 32)
+WAYS = pytest.mark.parametrize(
+    ("target", "body"),
+    [("/v1/events", NOTHING), ("/v1/erasures", ERASURE)],
+    ids=["at the door", "behind it"],
+)
+
+
+@WAYS
+def test_two_lines_of_one_header_are_one_list(server: Server, target: str, body: bytes) -> None:
     """Else a client writes the first line, and its proxy the one that nobody reads."""
-    flood(server, {"X-Forwarded-For": "203.0.113.20"})
+    client = "203.0.113.20" if body is NOTHING else "203.0.113.21"
+    flood(server, {"X-Forwarded-For": client})
+    for lines in (("198.51.100.9", client), (client, "127.0.0.1"), (client, "127.0.0.1,127.0.0.1")):
+        with Wire(server.url) as wire:
+            rows = {**JSON, "X-Forwarded-For": lines[0], "x-forwarded-for": lines[1]}
+            wire.send(request("POST", target, body, rows))
+            assert wire.reply().status == 429, lines
+
+
+@pytest.mark.parametrize("name", ["Forwarded", "X-Forwarded-For"])
+@pytest.mark.parametrize("value", ["", " ", ",", "\xff", '"', "for="])
+@WAYS
+def test_no_header_makes_it_fail(
+    server: Server, name: str, value: str, target: str, body: bytes
+) -> None:
     with Wire(server.url) as wire:
-        rows = {**JSON, "X-Forwarded-For": "198.51.100.9", "x-forwarded-for": "203.0.113.20"}
-        wire.send(request(headers=rows))
-        assert wire.reply().status == 429
+        wire.send(request("POST", target, body, {**JSON, name: value}))
+        assert wire.reply().status in (200, 429)
 
 
 def test_what_others_say_about_themselves_is_not_believed(server: Server) -> None:

@@ -292,11 +292,18 @@ def test_a_refused_body_does_not_become_the_next_request(server: Server) -> None
     assert [reply.json()["status"] for reply in after] in ([], ["ok"])
 
 
-def test_connection_close_is_kept(server: Server) -> None:
-    [reply] = exchange(server, request(headers={**JSON, "Connection": "close"}))
-    assert reply.status == 200
-    [reply] = exchange(server, b"GET /health HTTP/1.0\r\n\r\n")
-    assert reply.status == 200
+@pytest.mark.parametrize("body", [batch(), b"nonsense"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_client_that_wants_an_end_is_told_that_it_comes(
+    server: Server, method: str, version: str, body: bytes
+) -> None:
+    path = "/health" if method == "GET" else EVENTS
+    data = request(
+        method, path, body, {**JSON, **({"Connection": "close"} if version == "1.1" else {})}
+    )
+    [reply] = exchange(server, data.replace(b"HTTP/1.1", b"HTTP/" + version.encode(), 1))
+    assert reply.headers["connection"].lower() == "close"
 
 
 @pytest.mark.parametrize("upgrade", ["websocket", "h2c"])
