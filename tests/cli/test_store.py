@@ -15,12 +15,13 @@ from click.testing import CliRunner, Result
 from askfirst.cli.main import root
 from askfirst.collector import segment
 from askfirst.collector.frames import ErasureFrame, encode
+from askfirst.collector.gather import Batch
 from askfirst.collector.log import prepare
 from askfirst.collector.pipeline import Rules, Terms, sift
 from askfirst.contract.event import now_ms
 from askfirst.contract.hashing import hash_text
 from askfirst.contract.loading import parse
-from askfirst.stores.base import DAY_MS, Events
+from askfirst.stores.base import DAY_MS, Position
 from askfirst.stores.opening import open_store
 from tests.collector.serving import CONTRACT, make_event, servers
 
@@ -66,9 +67,9 @@ def fill(place: Path, events: list[dict[str, Any]]) -> None:
     assert len(frame.id) == len(events)
     store = open_store(place)
     store.declare(contract)
-    received = [now_ms()] * len(frame.id)
-    columns = (frame.installation, frame.version, frame.command, list(frame.fields))
-    store.load([Events(frame.tool, frame.id, frame.timestamp, received, *columns)], {})
+    batch = Batch(Position("", 0, 0))
+    batch.add(frame, batch.position)
+    store.load(batch.events.values(), {})
     store.close()
 
 
@@ -78,8 +79,8 @@ def content(place: Path) -> list[Any]:
         row
         for part in store.events("stratus")
         for row in zip(
-            part.id, part.timestamp, part.installation, part.version, part.command, part.fields,
-            strict=True,
+            part.ids(), part.timestamp, part.installations(), part.version, part.command,
+            part.rows_of_fields(), strict=True,
         )
     ]  # fmt: skip
     store.close()

@@ -56,11 +56,11 @@ class MemoryStore:
             for part in events:
                 for row in zip(
                     part.timestamp,
-                    part.id,
-                    part.installation,
+                    part.ids(),
+                    part.installations(),
                     part.version,
                     part.command,
-                    part.fields,
+                    part.rows_of_fields(),
                     part.received,
                     strict=True,
                 ):
@@ -103,6 +103,9 @@ class MemoryStore:
     def retain(self, tool: str, before: int) -> int:
         self.retained.append((tool, before))
         return 0
+
+    def scrub(self) -> bool:
+        return False
 
     def tools(self) -> Sequence[str]:
         return sorted(self.declared)

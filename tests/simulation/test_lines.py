@@ -22,12 +22,12 @@ def test_a_line_is_byte_for_byte_what_the_contract_s_own_encoder_gives(populatio
         events = columns.of(rows)
         for at, line in enumerate(lines.of(rows)):
             event = Event(
-                str(uuid.UUID(bytes=events.id[at])),
-                events.installation[at].hex(),
+                str(uuid.UUID(bytes=events.ids()[at])),
+                events.installations()[at].hex(),
                 events.timestamp[at],
                 events.version[at],
                 events.command[at],
-                dict(events.fields[at]),
+                events.rows_of_fields()[at],
             )
             assert line.encode() == event.encode()
             seen += 1

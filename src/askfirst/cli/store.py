@@ -16,13 +16,13 @@ from askfirst.cli.contract import read
 from askfirst.cli.main import Failure
 from askfirst.collector import config as settings
 from askfirst.collector import eventfile
-from askfirst.collector.frames import EventsFrame
+from askfirst.collector.gather import Batch
 from askfirst.collector.pending import load_pending
 from askfirst.collector.pipeline import DropReason, Rules, Terms, sift
 from askfirst.contract.event import is_hash, is_uuid, now_ms
 from askfirst.contract.hashing import hash_text
 from askfirst.contract.model import Contract
-from askfirst.stores.base import DAY_MS, Events, Store, StoreError, StoreHeldError
+from askfirst.stores.base import DAY_MS, Events, Position, Store, StoreError, StoreHeldError
 from askfirst.stores.opening import open_store
 
 T = TypeVar("T", bound=Sized)
@@ -194,22 +194,18 @@ def _take(
     for rows in _watched("importing", batches):
         sifted = sift(rows, Rules(terms, now_ms()))
         dropped.update(reason.value for _, reason in sifted.dropped)
-        loaded = store.load([_columns(sifted.frame)], {})
+        batch = Batch(Position("", 0, 0))
+        batch.add(sifted.frame, batch.position)
+        events = [_as_they_happened(part) for part in batch.events.values()]
+        loaded = store.load(events, {})
         stored, duplicate = stored + loaded.stored, duplicate + loaded.duplicate
     return stored, duplicate, dropped
 
 
-def _columns(frame: EventsFrame) -> Events:
-    return Events(
-        tool=frame.tool,
-        id=frame.id,
-        timestamp=frame.timestamp,
-        received=frame.timestamp,
-        installation=frame.installation,
-        version=frame.version,
-        command=frame.command,
-        fields=list(frame.fields),
-    )
+def _as_they_happened(events: Events) -> Events:
+    """When imported events arrived is not known: they count as arrived when they happened."""
+    events.received = events.timestamp[:]
+    return events
 
 
 def _watched(what: str, batches: Iterable[T]) -> Iterator[T]:

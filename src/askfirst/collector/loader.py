@@ -16,10 +16,11 @@ import msgspec
 
 from askfirst.collector import segment as files
 from askfirst.collector.frames import ErasureFrame, EventsFrame, decode
+from askfirst.collector.gather import Batch
 from askfirst.collector.log import Frame, Log
 from askfirst.collector.metrics import Metrics
 from askfirst.contract.model import Contract
-from askfirst.stores.base import DAY_MS, Counts, Events, Position, Store, StoreError
+from askfirst.stores.base import DAY_MS, Position, Store, StoreError
 
 MOST_EVENTS = 20_000  # in one transaction
 LINGER = 0.2  # seconds to wait for company for the first event after a pause
@@ -146,7 +147,7 @@ class Loader:
         if self._unsure:  # a transaction that failed may have been committed all the same
             self._position = self._store.position(self._log.name) or Position(self._log.name, 0, 0)
             self._unsure = False
-        batch = _Batch(self._position)
+        batch = Batch(self._position)
         damage: tuple[int, int] | None = None
         try:
             for frame in self._log.frames(self._position):
@@ -168,7 +169,7 @@ class Loader:
             self._position = self._log.set_aside(*damage)
         return moved or damage is not None
 
-    def _load(self, batch: _Batch) -> None:
+    def _load(self, batch: Batch) -> None:
         loaded = self._store.load(list(batch.events.values()), batch.counts, batch.position)
         self._metrics.add("askfirst_events_stored_total", loaded.stored)
         self._metrics.add("askfirst_events_duplicate_total", loaded.duplicate)
@@ -240,32 +241,6 @@ class Loader:
     def _forget(self, waiter: _Waiter) -> None:
         with self._lock:
             self._waiters = [row for row in self._waiters if row is not waiter]
-
-
-class _Batch:
-    """What goes into one transaction."""
-
-    def __init__(self, position: Position) -> None:
-        self.position = position
-        self.size = 0
-        self.events: dict[str, Events] = {}
-        self.counts: Counts = {}
-
-    def add(self, frame: EventsFrame, end: Position) -> None:
-        events = self.events.setdefault(frame.tool, Events(frame.tool))
-        events.id += frame.id
-        events.timestamp += frame.timestamp
-        events.received += [frame.received] * len(frame.id)
-        events.installation += frame.installation
-        events.version += frame.version
-        events.command += frame.command
-        events.fields += frame.fields
-        day = frame.received // DAY_MS
-        for kind, count in frame.counts.items():
-            key = (frame.tool, day, kind)
-            self.counts[key] = self.counts.get(key, 0) + count
-        self.size += len(frame.id) or 1  # a frame of counts alone is work too
-        self.position = end
 
 
 def _read(frame: Frame) -> EventsFrame | ErasureFrame:

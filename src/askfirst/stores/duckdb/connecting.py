@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from askfirst import __version__
 from askfirst.stores.base import StoreError, StoreHeldError
@@ -27,7 +30,10 @@ QUIET = {
 
 
 def connect(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open the file at `path`, making or migrating it. Raises StoreError or StoreHeldError."""
+    """Open the file at `path`, making or migrating it. Raises StoreError or StoreHeldError.
+
+    What a process that was killed left beside it is deleted.
+    """
     new = not path.exists()
     config: dict[str, str | bool | int | float | list[str]] = {
         **QUIET,
@@ -44,6 +50,8 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
     try:
         if new:
             path.chmod(0o600)
+        remove_parts(part_of(path))
+        shutil.rmtree(_spilled(path), ignore_errors=True)  # nothing of this process is there yet
         _migrate(connection, path)
         connection.execute("SET lock_configuration = true")
     except BaseException:
@@ -52,10 +60,53 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def arrow(
+    cursor: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[str, object]
+) -> pa.RecordBatchReader:
+    """Run a question and return its rows in batches, as they come."""
+    found = cursor.sql(text, params=dict(parameters))
+    return pa.RecordBatchReader.from_stream(found)
+
+
+def part_of(path: Path) -> Path:
+    """Return where a store's file is written anew, before it takes the place of the old one."""
+    return path.with_name(path.name + ".part")
+
+
+def remove_parts(path: Path) -> None:
+    """Delete a file of DuckDB that nobody holds, and what belongs to it."""
+    path.unlink(missing_ok=True)
+    wal_of(path).unlink(missing_ok=True)
+
+
+def wal_of(path: Path) -> Path:
+    """Return where DuckDB writes ahead what is not yet in the file."""
+    return path.with_name(path.name + ".wal")
+
+
+def sync(path: Path) -> None:
+    """Have a file or folder on disk. Not for a file of DuckDB that is open: see DuckDBStore."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def quoted(text: str, quote: str) -> str:
+    """Return a text in quotes, for SQL that takes no parameters."""
+    return quote + text.replace(quote, quote * 2) + quote
+
+
 def one_line(error: Exception) -> str:
     """Return the first line of what DuckDB says, without the name of the kind of error."""
     first = str(error).strip().partition("\n")[0]
     return first.partition("Error: ")[2] or first
+
+
+def _spilled(path: Path) -> Path:
+    """Return the folder where DuckDB puts what does not fit into memory."""
+    return path.with_name(path.name + ".tmp")
 
 
 def _why_not(path: Path, error: duckdb.Error) -> StoreError:

@@ -18,7 +18,7 @@ SELECT 'installations without an event', count(*) FROM installations
 WHERE key NOT IN (SELECT installation FROM events)
 UNION ALL
 SELECT 'values of an unknown installation', count(*) FROM sayings
-WHERE installation NOT IN (SELECT key FROM installations)
+WHERE installation <> 0 AND installation NOT IN (SELECT key FROM installations)
 UNION ALL
 SELECT 'events stored twice', coalesce(sum(times - 1), 0)
 FROM (SELECT count(*) AS times FROM events GROUP BY tool, timestamp, id_high, id_low HAVING times > 1)
