@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,21 +24,24 @@ from askfirst.stores.base import (
     Counts,
     Events,
 )
-from askfirst.stores.duckdb.dictionaries import NOBODY, SAID, Dictionaries
-from askfirst.stores.duckdb.keys import KeyColumn
+from askfirst.stores.duckdb.dictionaries import CONTEXT, NOBODY, SAID, Dictionaries
+from askfirst.stores.duckdb.keys import KeyColumn, coded, first_and_place
 from askfirst.stores.duckdb.runs import Mask, prints
 
 APPLICATION, ENVIRONMENT = "application.name", "application.env"
-Column = Sequence["str | bool | None"]
 
 _context = msgspec.json.Encoder(order="deterministic")
 
 
 @dataclass(slots=True)
 class Batch:
-    """The events of one tool in one load; `halves` are the two of each UUID, `print` as in runs."""
+    """The events of one tool in one load.
+
+    `halves` are the two of each UUID; `print` is as in runs.py.
+    """
 
     events: Events
+    order: npt.NDArray[np.intp]  # by timestamp
     timestamp: npt.NDArray[np.int64]
     received: npt.NDArray[np.int64]
     halves: npt.NDArray[np.int64]
@@ -51,12 +54,16 @@ class Batch:
         timestamp = np.frombuffer(events.timestamp, np.int64)
         halves = np.frombuffer(events.id, ">i8").astype(np.int64).reshape(-1, 2)
         received = np.frombuffer(events.received, np.int64)
-        return cls(events, timestamp, received, halves, prints(timestamp, halves))
+        order = np.argsort(timestamp, kind="stable")
+        return cls(events, order, timestamp, received, halves, prints(timestamp, halves))
 
     def repeated(self) -> Mask:
         """Tell for each row whether an earlier one of the same load is the same event."""
-        mask = np.ones(len(self.print), bool)
-        mask[np.unique(self.print, return_index=True)[1]] = False
+        ordered = np.sort(self.print)
+        mask = np.zeros(len(ordered), bool)
+        if (ordered[1:] == ordered[:-1]).any():
+            mask[:] = True
+            mask[np.unique(self.print, return_index=True)[1]] = False
         return mask
 
     def rows(self, tool: int, kept: Mask, dictionaries: Dictionaries) -> pa.Table:
@@ -74,7 +81,7 @@ class Batch:
         said = (*_named(fields, APPLICATION), *_named(fields, ENVIRONMENT))
         for which, (rows, texts) in enumerate((said[:2], said[2:])):
             columns[SAID[which]] = _sayings(dictionaries, which, people, rows, texts)
-        columns[SAID[2]] = _contexts(dictionaries, people, fields)
+        columns[SAID[CONTEXT]] = _contexts(dictionaries, people, fields)
         return pa.table(
             {
                 "tool": np.full(len(people), tool, np.int16),
@@ -139,13 +146,13 @@ def _named(
     column = fields.pop(name, None)
     if column is None:
         return np.empty(0, np.intp), []
-    is_text = np.fromiter((type(value) is str for value in column), bool, len(column))
-    rows = np.flatnonzero(is_text)
-    if len(rows) == len(column):
-        return rows, column
-    if len(rows) + column.count(None) < len(column):
+    kinds = set(map(type, column))
+    if kinds == {str}:
+        return np.arange(len(column)), column
+    is_text = np.array([type(value) is str for value in column], bool)
+    if bool in kinds:
         fields[name] = [value if isinstance(value, bool) else None for value in column]
-    return rows, [value for value in column if type(value) is str]
+    return np.flatnonzero(is_text), [value for value in column if type(value) is str]
 
 
 def _sayings(
@@ -167,12 +174,12 @@ def _contexts(
 ) -> pa.Array:
     """Return the key of each event's other fields; of nobody in particular if none is a hash."""
     code = np.zeros(len(people), np.int64)
-    values = [_coded(column) for column in fields.values()]
+    values = [coded(column) for column in fields.values()]
     for codes, distinct in values:
         if code.max(initial=0) > (1 << 62) // len(distinct):
-            code = np.unique(code, return_inverse=True)[1]
+            code = first_and_place(code)[1]
         code = code * len(distinct) + codes
-    _, first, place = np.unique(code, return_index=True, return_inverse=True)
+    first, place = first_and_place(code)
     texts, personal = [], []
     for row in first.tolist():
         context = {}
@@ -180,20 +187,14 @@ def _contexts(
             value = distinct[codes[row]]
             if value is not None:
                 context[name] = value
-        texts.append(_context.encode(context).decode() if context else "")
+        texts.append(_context.encode(context).decode() if context else None)
         personal.append(any(isinstance(v, str) and is_hash(v) for v in context.values()))
-    has = np.array([bool(text) for text in texts], bool)[place]
-    rows = np.flatnonzero(has)
-    whose = np.where(np.array(personal, bool)[place], people, np.int32(NOBODY))
-    column = np.array(texts, dtype=object)[place]
-    keys = np.zeros(len(people), np.int32)
-    if len(rows):
-        keys[rows] = dictionaries.sayings(2, whose[rows], column[rows].tolist())
+    shared = [n for n, text in enumerate(texts) if text is not None and not personal[n]]
+    of_code = np.zeros(len(texts), np.int32)
+    nobody = np.full(len(shared), NOBODY, np.int32)
+    of_code[shared] = dictionaries.sayings(CONTEXT, nobody, [texts[n] or "" for n in shared])
+    keys = of_code[place]
+    own = np.flatnonzero(np.array(personal, bool)[place])
+    said = [texts[n] or "" for n in place[own].tolist()]
+    keys[own] = dictionaries.sayings(CONTEXT, people[own], said)
     return pa.array(keys, pa.int32(), mask=keys == 0)
-
-
-def _coded(column: Column) -> tuple[npt.NDArray[np.int64], list[str | bool | None]]:
-    """Return a number for each value, and what the numbers stand for."""
-    places: dict[str | bool | None, int] = {}
-    codes = [places.setdefault(value, len(places)) for value in column]
-    return np.array(codes, np.int64), list(places)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
@@ -12,14 +12,23 @@ import pyarrow as pa
 
 from askfirst.stores.base import HASH_BYTES
 from askfirst.stores.duckdb import sql
-from askfirst.stores.duckdb.keys import KeyColumn, Keys, hashes, joined
+from askfirst.stores.duckdb.keys import (
+    KeyColumn,
+    Keys,
+    coded,
+    hashes,
+    hashes_of_bytes,
+    joined,
+)
+from askfirst.stores.duckdb.runs import Prints
 
-# Installations and sayings remembered, at 12 bytes each. The memory is emptied when it is full, and
-# fills again from the tables.
+# Installations and sayings remembered, at 20 to 40 bytes each. The memory is emptied when full,
+# and fills again from the tables.
 MOST_REMEMBERED = 2_000_000
 
 NAMES, INSTALLATIONS, SAYINGS = range(3)  # what keys are counted by
 SAID = ("application", "environment", "context")  # what an installation may say of itself
+CONTEXT = SAID.index("context")
 NOBODY = 0  # the installation of a saying that says nothing about any one in particular
 
 
@@ -62,47 +71,42 @@ class Dictionaries:
         """
         self._begin()
         known = self._names.setdefault((what, tool), {})
-        coded = pa.array(column, pa.string()).dictionary_encode()
-        distinct: list[str] = coded.dictionary.to_pylist()
+        codes, distinct = coded(column)
         new = [name for name in distinct if name not in known]
         if new:
             known.update(zip(new, self._next(NAMES, len(new)).tolist(), strict=True))
             keys = [known[name] for name in new]
             self._insert(f"add_{what}s", {"key": keys, "tool": [tool] * len(new), "value": new})
         of_code: KeyColumn = np.array([known[name] for name in distinct], np.int32)
-        keys: KeyColumn = of_code[coded.indices.to_numpy()]
-        return keys
+        result: KeyColumn = of_code[codes]
+        return result
 
-    def people(self, tool: int, raw: bytes | bytearray) -> KeyColumn:
+    def people(self, tool: int, raw: bytes) -> KeyColumn:
         """Return the key of each installation of a tool, new ones included.
 
         What those that are not new have said is remembered from then on. `raw` holds their hashes,
         32 bytes each.
         """
         self._begin()
-        column = np.frombuffer(raw, f"V{HASH_BYTES}")
-        prints = joined(hashes(column.tolist()), [tool])
-        wanted, first, place = np.unique(prints, return_index=True, return_inverse=True)
-        keys = self._people.find(wanted)
-        if self._is_full(int(np.count_nonzero(keys == 0))):
+        prints = joined(hashes_of_bytes(raw, HASH_BYTES), [tool])
+        keys = self._people.find(prints)
+        rows, place, wanted = _distinct(prints, keys)
+        if self._is_full(len(wanted)):
             self._forget_people()
-            keys = np.zeros(len(wanted), np.int32)
-        missing = np.flatnonzero(keys == 0)
-        if len(missing):
-            found = self._found(tool, column[first[missing]])
+            keys = np.zeros(len(keys), np.int32)
+            rows, place, wanted = _distinct(prints, keys)
+        if len(wanted):
+            hashes_ = np.frombuffer(raw, f"V{HASH_BYTES}")[rows[place.first]]
+            found = self._found(tool, hashes_)
             new = np.flatnonzero(found == 0)
             found[new] = self._next(INSTALLATIONS, len(new))
-            self._people.add(wanted[missing], found)
-            keys[missing] = found
+            self._people.add(wanted, found)
+            keys[rows] = found[place.of]
             if len(new):
-                added = {
-                    "key": found[new],
-                    "tool": np.full(len(new), tool, np.int16),
-                    "hash": _binary(column[first[missing[new]]]),
-                }
+                tools = np.full(len(new), tool, np.int16)
+                added = {"key": found[new], "tool": tools, "hash": _binary(hashes_[new])}
                 self._insert("add_installations", added)
-        result: KeyColumn = keys[place]
-        return result
+        return keys
 
     def sayings(self, which: int, people: KeyColumn, texts: Sequence[str]) -> KeyColumn:
         """Return the key of what each of some people says, new ones included.
@@ -111,21 +115,21 @@ class Dictionaries:
         """
         self._begin()
         prints = joined(hashes(texts), people.astype(np.int64) * len(SAID) + which)
-        wanted, first, place = np.unique(prints, return_index=True, return_inverse=True)
-        keys = self._said.find(wanted)
-        missing = np.flatnonzero(keys == 0)
-        if len(missing):
-            keys[missing] = self._next(SAYINGS, len(missing))
-            self._said.add(wanted[missing], keys[missing])
+        keys = self._said.find(prints)
+        rows, place, wanted = _distinct(prints, keys)
+        if len(wanted):
+            new = self._next(SAYINGS, len(wanted))
+            self._said.add(wanted, new)
+            keys[rows] = new[place.of]
+            first = rows[place.first]
             added = {
-                "key": keys[missing],
-                "installation": people[first[missing]],
-                "field": [SAID[which]] * len(missing),
-                "value": [texts[row] for row in first[missing].tolist()],
+                "key": new,
+                "installation": people[first],
+                "field": [SAID[which]] * len(new),
+                "value": [texts[row] for row in first.tolist()],
             }
             self._insert("add_sayings", added)
-        result: KeyColumn = keys[place]
-        return result
+        return keys
 
     def _forget_people(self) -> None:
         self._people = Keys()
@@ -183,7 +187,22 @@ class Dictionaries:
         self._connection.unregister("added")
 
 
+class _Place(NamedTuple):
+    """Where each distinct value comes first, and which of them each row has."""
+
+    first: npt.NDArray[np.intp]
+    of: npt.NDArray[np.intp]
+
+
+def _distinct(prints: Prints, keys: KeyColumn) -> tuple[npt.NDArray[np.intp], _Place, Prints]:
+    """Return the rows without a key, and their distinct prints."""
+    rows = np.flatnonzero(keys == 0)
+    wanted, first, of = np.unique(prints[rows], return_index=True, return_inverse=True)
+    return rows, _Place(first, of), wanted
+
+
 def _binary(column: npt.NDArray[np.void]) -> pa.Array:
-    data = pa.py_buffer(np.ascontiguousarray(column).tobytes())
-    fixed = pa.Array.from_buffers(pa.binary(HASH_BYTES), len(column), [None, data])
-    return fixed.cast(pa.binary())
+    """Return values of HASH_BYTES bytes each as Arrow has them; a cast would load 50 MB of code."""
+    offsets = np.arange(len(column) + 1, dtype=np.int32) * HASH_BYTES
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(column.tobytes())]
+    return pa.Array.from_buffers(pa.binary(), len(column), buffers)

@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -46,18 +47,19 @@ def mixed(value: Prints) -> Prints:
 
 
 def records(moment: Moments, print_: Prints) -> Records:
-    """Return records, sorted by moment."""
-    order = np.argsort(moment, kind="stable")
-    made = np.empty(len(order), RECORD)
-    made["moment"] = moment[order]
-    made["print"] = print_[order]
+    """Return records of events that are sorted by moment."""
+    made = np.empty(len(moment), RECORD)
+    made["moment"] = moment
+    made["print"] = print_
     return made
 
 
 class Run:
-    """One such file, of `size` records. Raises StoreError if it is not there in full."""
+    """One such file, of `size` records. Raises StoreError if it is not there in full, or has not
+    the CRC-32 that is given.
+    """
 
-    def __init__(self, path: Path, size: int) -> None:
+    def __init__(self, path: Path, size: int, crc: int | None = None) -> None:
         self.path = path
         self.size = size
         blocks = -(-size // BLOCK)
@@ -70,6 +72,9 @@ class Run:
             self._firsts = self._read(size * RECORD.itemsize, np.dtype("<i8"), blocks)
         except OSError as error:
             raise StoreError(f"{path} cannot be read: {error.strerror}") from error
+        if crc is not None and crc32(os.pread(self._file.fileno(), bytes_, 0)) != crc:
+            self._file.close()
+            raise StoreError(f"{path} is damaged; it is made anew at the next start")
         self.last = int(self.block(blocks - 1, blocks)["moment"][-1])
 
     @property
@@ -115,37 +120,52 @@ class Run:
         np.add.at(depth, starts, 1)
         np.add.at(depth, stops, -1)
         needed = np.flatnonzero(np.diff(np.cumsum(depth) > 0, prepend=False))
-        spans = needed.reshape(-1, 2).tolist()
-        return np.concatenate([self.block(start, stop) for start, stop in spans])
+        spans = [
+            (start * BLOCK, min(stop * BLOCK, self.size))
+            for start, stop in needed.reshape(-1, 2).tolist()
+        ]
+        raw = bytearray(sum(stop - start for start, stop in spans) * RECORD.itemsize)
+        done = 0
+        for start, stop in spans:
+            size = (stop - start) * RECORD.itemsize
+            self._fill(memoryview(raw)[done : done + size], start * RECORD.itemsize)
+            done += size
+        return np.frombuffer(raw, RECORD)
 
     def _read(self, offset: int, kind: np.dtype[Any], count: int) -> npt.NDArray[Any]:
         raw = bytearray(count * kind.itemsize)
-        view = memoryview(raw)
-        while view:
-            step = os.preadv(self._file.fileno(), [view], offset + len(raw) - len(view))
-            if not step:
-                raise StoreError(f"{self.path} ends too early; it is made anew at the next start")
-            view = view[step:]
+        self._fill(memoryview(raw), offset)
         return np.frombuffer(raw, kind)
 
+    def _fill(self, view: memoryview, offset: int) -> None:
+        while view:
+            step = os.preadv(self._file.fileno(), [view], offset)
+            if not step:
+                raise StoreError(f"{self.path} ends too early; it is made anew at the next start")
+            view, offset = view[step:], offset + step
 
-def write(path: Path, pieces: Iterable[Records]) -> int:
-    """Write sorted pieces, each behind the one before, to a new file; return how many records.
 
-    The file is on disk when this returns; its name is once its folder is.
+def write(path: Path, pieces: Iterable[Records], *, sync: bool) -> tuple[int, int]:
+    """Write sorted pieces, each behind the one before, to a new file.
+
+    Returns how many records it has, and its CRC-32. With `sync` it is on disk when this returns.
     """
     firsts: list[npt.NDArray[np.int64]] = []
-    size = 0
+    size = crc = 0
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         for piece in pieces:
             firsts.append(piece["moment"][-size % BLOCK :: BLOCK].copy())
             size += len(piece)
+            crc = crc32(piece.data, crc)
             file.write(piece.data)
-        file.write(np.concatenate([*firsts, np.empty(0, np.int64)]).astype("<i8").data)
+        last = np.concatenate([*firsts, np.empty(0, np.int64)]).astype("<i8").data
+        crc = crc32(last, crc)
+        file.write(last)
         file.flush()
-        os.fsync(file.fileno())
-    return size
+        if sync:
+            os.fsync(file.fileno())
+    return size, crc
 
 
 def merged(

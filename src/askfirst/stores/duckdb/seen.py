@@ -24,6 +24,8 @@ FAN = 8  # files of about one size become one
 # that no load waits much more than a second for a merge, and old files are not looked into.
 LEVELS = (1 << 15, 1 << 18, 1 << 21)
 
+UNSYNCED = 1 << 18  # records; up to here a checksum does, which is compared at every start
+
 SUFFIX = "-seen"
 
 
@@ -44,20 +46,16 @@ class Seen:
         self._connection = connection
 
     def holds(self, tool: int, moment: Moments, print_: Prints) -> Mask:
-        """Tell for each event of a tool whether it is stored already."""
-        order = np.argsort(moment, kind="stable")
-        sorted_, sought = moment[order], print_[order]
-        found = np.zeros(len(order), bool)
+        """Tell for each event of a tool, sorted by moment, whether it is stored already."""
+        found = np.zeros(len(moment), bool)
         for run in self._of(tool):
-            found |= run.holds(sorted_, sought)
-        result = np.empty(len(order), bool)
-        result[order] = found
-        return result
+            found |= run.holds(moment, print_)
+        return found
 
     def add(self, tool: int, moment: Moments, print_: Prints) -> None:
-        """Note events of a tool as stored, before they are."""
+        """Note events of a tool, sorted by moment, as stored; before they are."""
         there = self._of(tool)
-        made = self._write(tool, [runs.records(moment, print_)])
+        made = self._write(tool, [runs.records(moment, print_)], sync=False)
         there = self._set(tool, [*there, *made])
         small = _to_merge(there)
         if small:
@@ -96,9 +94,9 @@ class Seen:
     def problems(self) -> list[str]:
         """Say which files are missing or damaged: they are made anew at the next start."""
         found = []
-        for _, number, size in self._listed():
+        for _, number, size, crc in self._listed():
             try:
-                Run(self._path(number), size).close()
+                Run(self._path(number), size, crc).close()
             except StoreError as error:
                 found.append(str(error))
         return found
@@ -114,20 +112,20 @@ class Seen:
         """Open the files that are listed, except of tools whose files do not hold every event."""
         if self._runs is None:
             listed = self._listed()
-            names = {self._path(number) for _, number, _ in listed}
+            names = {self._path(number) for _, number, *_ in listed}
             _delete(path for path in self._folder.glob("*") if path not in names)
             self._runs = {}
             for tool, stored in self._connection.execute(
                 sql.statement("events_of_tools")
             ).fetchall():
-                rows = [(number, size) for of, number, size in listed if of == tool]
-                if sum(size for _, size in rows) == stored:
+                rows = [row[1:] for row in listed if row[0] == tool]
+                if sum(size for _, size, _ in rows) == stored:
                     with suppress(StoreError):  # damaged: it is made anew when it is needed
-                        self._runs[tool] = [self._run(number, size) for number, size in rows]
+                        self._runs[tool] = [self._run(*row) for row in rows]
         return self._runs
 
-    def _run(self, number: int, size: int) -> Run:
-        run = Run(self._path(number), size)
+    def _run(self, number: int, size: int, crc: int | None = None) -> Run:
+        run = Run(self._path(number), size, crc)
         self._opened.append(run)
         return run
 
@@ -139,7 +137,10 @@ class Seen:
             for batch in connecting.arrow(cursor, sql.statement("identities"), {"tool": tool}):
                 moment = batch["timestamp"].to_numpy()
                 halves = np.stack([batch["id_high"].to_numpy(), batch["id_low"].to_numpy()], axis=1)
-                made += self._write(tool, [runs.records(moment, runs.prints(moment, halves))])
+                order = np.argsort(moment, kind="stable")
+                made += self._write(
+                    tool, [runs.records(moment[order], runs.prints(moment, halves)[order])]
+                )
         if len(made) < 2:
             return made
         one = self._write(tool, runs.merged(made))
@@ -147,7 +148,7 @@ class Seen:
         return one
 
     def _replace(self, tool: int, old: list[Run], pieces: Iterable[Records]) -> None:
-        made = self._write(tool, pieces)
+        made = self._write(tool, pieces, sync=sum(run.size for run in old) > UNSYNCED)
         self._unlist(old)
         self._set(tool, [*(run for run in self._open()[tool] if run not in old), *made])
 
@@ -155,18 +156,22 @@ class Seen:
         self._open()[tool] = files
         return files
 
-    def _write(self, tool: int, pieces: Iterable[Records]) -> list[Run]:
-        """Write one file, or none if there are no records."""
+    def _write(self, tool: int, pieces: Iterable[Records], *, sync: bool = True) -> list[Run]:
+        """Write one file, or none if there are no records.
+
+        One that is not synced has a checksum: if a power cut damages it, it is made anew.
+        """
         self._folder.mkdir(mode=0o700, exist_ok=True)
         # by chance, because an older copy of the store may be put back and counted on from there
         number = secrets.randbits(62)
         path = self._path(number)
-        size = runs.write(path, pieces)
+        size, crc = runs.write(path, pieces, sync=sync)
         if not size:
             path.unlink()
             return []
-        connecting.sync(self._folder)
-        row = {"tool": tool, "number": number, "size": size}
+        if sync:
+            connecting.sync(self._folder)
+        row = {"tool": tool, "number": number, "size": size, "crc": None if sync else crc}
         self._connection.execute(sql.statement("add_run"), row)
         return [self._run(number, size)]
 
@@ -174,7 +179,7 @@ class Seen:
         numbers = [int(run.path.stem) for run in files]
         self._connection.execute(sql.statement("forget_some_runs"), {"numbers": numbers})
 
-    def _listed(self) -> list[tuple[int, int, int]]:
+    def _listed(self) -> list[tuple[int, int, int, int | None]]:
         return self._connection.execute(sql.statement("runs")).fetchall()
 
     def _path(self, number: int) -> Path:

@@ -179,10 +179,14 @@ class DuckDBStore:
     def _add(self, batch: Batch) -> runs.Mask:
         """Store the events that are new, and tell which."""
         tool = self._dictionaries.tool(batch.events.tool)
-        kept = ~(batch.repeated() | self._seen.holds(tool, batch.timestamp, batch.print))
+        order = batch.order
+        moment, print_ = batch.timestamp[order], batch.print[order]
+        kept = ~batch.repeated()
+        kept[order] &= ~self._seen.holds(tool, moment, print_)
         if kept.any():
             self._run("add_events", batch=batch.rows(tool, kept, self._dictionaries))
-            self._seen.add(tool, batch.timestamp[kept], batch.print[kept])
+            new = kept[order]
+            self._seen.add(tool, moment[new], print_[new])
         return kept
 
     def _add_counts(self, counts: Counts) -> None:

@@ -1,1 +1,1 @@
-INSERT INTO runs VALUES ($tool, $number, $size)
+INSERT INTO runs VALUES ($tool, $number, $size, $crc)

@@ -1,1 +1,1 @@
-SELECT tool, number, size FROM runs
+SELECT tool, number, size, crc FROM runs
