@@ -159,6 +159,9 @@ class Store(Protocol):
     def tools(self) -> Sequence[str]:
         """Return the names of tools that have events or a contract."""
 
+    def count(self, tool: str) -> int:
+        """Return how many events of a tool are stored."""
+
     def events(self, tool: str) -> Iterator[Events]:
         """Yield everything stored of a tool in order of time, some thousand events at a time.
 

@@ -5,11 +5,14 @@ What is forgotten in the store is forgotten in them too.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from askfirst.stores.base import StoreError
+from askfirst.stores.duckdb import connecting
+from askfirst.stores.duckdb.seen import SUFFIX
 
 ENDING = ".duckdb"
 
@@ -36,12 +39,23 @@ def files(store: Path) -> list[Path]:
     return sorted(folder_of(store).glob(f"*{ENDING}"))
 
 
+def remove(backup: Path) -> None:
+    """Delete a backup, and what was made beside it when it was opened."""
+    connecting.remove_parts(backup)
+    shutil.rmtree(backup.with_name(backup.name + SUFFIX), ignore_errors=True)
+
+
+def remove_parts(store: Path) -> None:
+    """Delete what a process left that was killed while it made a backup."""
+    for left in folder_of(store).glob("*.part*"):
+        left.unlink(missing_ok=True)
+
+
 def scrub(store: Path, due: Iterable[Forgotten]) -> list[str]:
     """Forget in every backup what the store has forgotten; say which could not be dealt with."""
     from askfirst.stores.duckdb.store import DuckDBStore
 
-    for left in folder_of(store).glob("*.part*"):  # by a process that was killed
-        left.unlink()
+    remove_parts(store)
     problems = []
     for path in files(store):
         try:

@@ -94,7 +94,7 @@ class Seen:
     def problems(self) -> list[str]:
         """Say which files are missing or damaged: they are made anew at the next start."""
         found = []
-        for _, number, size, crc in self._listed():
+        for _, number, size, crc in _listed(self._connection):
             try:
                 Run(self._path(number), size, crc).close()
             except StoreError as error:
@@ -111,7 +111,7 @@ class Seen:
     def _open(self) -> dict[int, list[Run]]:
         """Open the files that are listed, except of tools whose files do not hold every event."""
         if self._runs is None:
-            listed = self._listed()
+            listed = _listed(self._connection)
             names = {self._path(number) for _, number, *_ in listed}
             _delete(path for path in self._folder.glob("*") if path not in names)
             self._runs = {}
@@ -179,9 +179,6 @@ class Seen:
         numbers = [int(run.path.stem) for run in files]
         self._connection.execute(sql.statement("forget_some_runs"), {"numbers": numbers})
 
-    def _listed(self) -> list[tuple[int, int, int, int | None]]:
-        return self._connection.execute(sql.statement("runs")).fetchall()
-
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:019d}.run"
 
@@ -190,6 +187,12 @@ def _delete(paths: Iterable[Path]) -> None:
     for path in paths:
         with suppress(OSError):  # what is not listed is tried again at the next start
             path.unlink()
+
+
+def _listed(
+    connection: duckdb.DuckDBPyConnection,
+) -> list[tuple[int, int, int, int | None]]:
+    return connection.execute(sql.statement("runs")).fetchall()
 
 
 def _to_merge(files: list[Run]) -> list[Run]:

@@ -135,6 +135,11 @@ class DuckDBStore:
         """Return the names of tools that have events or a contract."""
         return [str(name) for (name,) in self._read(sql.statement("tools"), {})]
 
+    def count(self, tool: str) -> int:
+        """Return how many events of a tool are stored."""
+        [(count,)] = self._read(sql.statement("count"), {"tool": tool})
+        return int(str(count))
+
     def events(self, tool: str) -> Iterator[Events]:
         """Yield everything stored of a tool in order of time, some thousand events at a time."""
         hours: Any = self._read(sql.statement("hours"), {"tool": tool})
@@ -148,12 +153,12 @@ class DuckDBStore:
 
     def backup(self, target: Path) -> None:
         """Write a copy of the whole store, as it is now, to a path where nothing is."""
-        if target.exists():
-            raise StoreError(f"{target} exists; give a path where nothing is")
         part = connecting.part_of(target)
         how = rewriting.Copy(ordered=False, beside=False, still_due=False)
         try:
             with self._copying, self._gate.passing(), self._connection.cursor() as cursor:
+                if target.exists():
+                    raise StoreError(f"{target} exists; give a path where nothing is")
                 rewriting.write(cursor, part, how)
                 part.rename(target)
                 connecting.sync(target.parent)
@@ -166,7 +171,9 @@ class DuckDBStore:
         """Say what is wrong with the store, one sentence for each thing; [] if nothing is."""
         try:
             with self._gate.passing(), self._connection.cursor() as cursor:
-                return upkeep.check(cursor, self.path)
+                found = upkeep.check(cursor, self.path)
+            with self._lock:  # a load that ends meanwhile may delete a file
+                return found + self._seen.problems()
         except duckdb.Error as error:  # it is closed
             raise StoreError(f"{self.path}: {connecting.one_line(error)}") from error
 

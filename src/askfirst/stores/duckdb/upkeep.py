@@ -22,8 +22,7 @@ HOUR_MS = 3_600_000
 def check(cursor: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
     """Say what is wrong with a store; [] if nothing is."""
     try:
-        with cursor:
-            rows = cursor.execute(sql.statement("check")).fetchall()
+        rows = cursor.execute(sql.statement("check")).fetchall()
     except duckdb.Error as error:  # a damaged block
         return [f"{path} cannot be read: {connecting.one_line(error)}"]
     return [f"{path} has {count} {what}" for what, count in rows if count]
