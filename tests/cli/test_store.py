@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from askfirst.cli.main import root
-from askfirst.collector import segment
+from askfirst.collector import segment, upkeep
 from askfirst.collector.frames import ErasureFrame, encode
 from askfirst.collector.gather import Batch
 from askfirst.collector.log import prepare
@@ -266,7 +268,7 @@ def test_a_store_that_a_collector_runs_on_says_whom_to_stop(
 ) -> None:
     with servers(tmp_path / "home", "serve", "--contract", contract) as begin:
         server = begin("serve", "--contract", contract, "--store", str(place))
-        line = run("check", code=1).stderr
+        line = run("export", tmp_path / "e.csv", code=1).stderr
         assert server.url in line
         assert f"kill {server.process.pid}" in line
 
@@ -275,3 +277,77 @@ def test_a_store_on_another_machine_is_looked_after_there(run: Run) -> None:
     result = CliRunner().invoke(root, ["store", "check", "--store", "clickhouse://x/y"])
     assert result.exit_code == 1
     assert "give a path" in result.stderr
+
+
+@pytest.fixture
+def held(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A store that another process holds, which does what it is asked to over HTTP."""
+    fill(place, sent() + sent(installationId=OTHER))
+    monkeypatch.setenv("ASKFIRST_TOKEN", "the-token")
+    serving = tmp_path / "serving.py"
+    serving.write_text(SERVING)
+    with subprocess.Popen(
+        [sys.executable, str(serving), str(place)], stdout=subprocess.PIPE, stdin=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        url = process.stdout.readline().decode().strip()
+        announced = place.with_name(place.name + "-server.json")
+        announced.write_text(json.dumps({"url": url, "pid": process.pid}))
+        yield
+        process.kill()
+
+
+SERVING = """
+import json, sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+from askfirst.collector import upkeep
+from askfirst.contract.event import now_ms
+from askfirst.stores.opening import open_store
+
+place = Path(sys.argv[1])
+held = upkeep.Place(open_store(place), place, now_ms)
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        assert self.headers["Authorization"] == "Bearer the-token"
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        answer, status = {}, 200
+        try:
+            answer = upkeep.do(held, self.path.removeprefix("/v1/store/"), body)
+        except upkeep.UpkeepError as error:
+            answer, status = {"error": str(error)}, 422
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps(answer).encode())
+
+    def log_message(self, *_):
+        pass
+
+
+server = HTTPServer(("127.0.0.1", 0), Handler)
+print(f"http://127.0.0.1:{server.server_port}", flush=True)
+server.serve_forever()
+"""
+
+
+@pytest.mark.usefixtures("held")
+def test_a_collector_that_holds_the_store_is_asked(run: Run, place: Path) -> None:
+    assert run("check").stdout == "stratus: 6 events\ngood\n"
+    [first, second] = [Path(run("backup", "--keep", 2).stdout.strip()) for _ in range(2)]
+    assert run("erase", OTHER).stderr == "erased 3 events\n"
+    assert len(content(first)) == len(content(second)) == 3
+    third = Path(run("backup", "--keep", "2").stdout.strip())
+    assert [path.name for path in upkeep.list_backups(place)] == [second.name, third.name]
+    assert run("retain", "--days", "1").stderr == "stratus: forgot 0 events\n"
+    assert "no contract" in run("retain", "--tool", "nimbus", code=1).stderr
+
+
+def test_a_backup_beside_the_store_needs_no_name(run: Run, place: Path) -> None:
+    fill(place, sent())
+    made = Path(run("backup").stdout.strip())
+    assert made.parent == place.with_name("s.duckdb-backups")
+    assert made.stat().st_mode & 0o077 == made.parent.stat().st_mode & 0o077 == 0
+    assert content(made) == content(place)

@@ -196,7 +196,10 @@ def _opening(name: str, *, create: bool = False) -> Iterator[Store]:
     try:
         with closing(open_store(name, create=create)) as store:
             load_pending(settings.beside(name, "-log", os.environ), store, _say)
-            store.scrub()
+            try:
+                store.scrub()  # what a killed process had still to do
+            except StoreError as error:
+                _say(str(error))
             yield store
     except StoreHeldError:
         raise

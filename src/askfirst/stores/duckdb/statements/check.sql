@@ -10,9 +10,9 @@ UNION ALL
 SELECT 'events of an unknown command', count(*) FROM events WHERE command NOT IN (SELECT key FROM commands)
 UNION ALL
 SELECT 'events that refer to an unknown value', count(*) FROM events
-WHERE coalesce(application NOT IN (SELECT key FROM sayings), false)
-   OR coalesce(environment NOT IN (SELECT key FROM sayings), false)
-   OR coalesce(context NOT IN (SELECT key FROM sayings), false)
+WHERE (application IS NOT NULL AND application NOT IN (SELECT key FROM sayings))
+   OR (environment IS NOT NULL AND environment NOT IN (SELECT key FROM sayings))
+   OR (context IS NOT NULL AND context NOT IN (SELECT key FROM sayings))
 UNION ALL
 SELECT 'installations without an event', count(*) FROM installations
 WHERE key NOT IN (SELECT installation FROM events)
