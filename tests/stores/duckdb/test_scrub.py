@@ -193,6 +193,26 @@ def test_a_copy_with_too_few_rows_is_not_taken(tmp_path, monkeypatch):
     store.close()
 
 
+def test_a_scrubbed_file_that_could_not_be_opened_is_opened_later(tmp_path, monkeypatch):
+    store, _ = filled(tmp_path / "store")
+    store.erase(TOOL, hashed("ann"))
+
+    def refuses(_path):
+        raise StoreError("not now")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(connecting, "connect", refuses)
+        for ask in (store.scrub, store.scrub, lambda: store.load([], {})):
+            with pytest.raises(StoreError, match="not now"):
+                ask()
+        with pytest.raises(StoreError):
+            store.count(TOOL)
+    assert store.load([events({"id": ("other", 0), "who": 0})], {}) == Loaded(0, 1)
+    assert store.count(TOOL) == 200
+    assert store.scrub() is False
+    store.close()
+
+
 DIE = """
 import os, sys
 from pathlib import Path
@@ -230,10 +250,10 @@ print("scrubbed")
 
 @pytest.mark.slow
 def test_killed_at_any_step_nothing_is_lost_and_nothing_stays(tmp_path):
-    """Each round dies one step later, in a store and a backup, until one comes to the end."""
+    """Each round dies two steps later, in a store and a backup, until one comes to the end."""
     root = Path(__file__).parents[3]
     environment = {"PYTHONPATH": f"{root / 'src'}:{root}", "PATH": "/usr/bin:/bin"}
-    for step in range(1, 200):
+    for step in range(1, 400, 2):
         place = tmp_path / str(step)
         place.mkdir()
         store, gone = filled(place / "store")

@@ -12,13 +12,11 @@ import pyarrow as pa
 
 from askfirst import __version__
 from askfirst.stores.base import StoreError, StoreHeldError
-from askfirst.stores.duckdb import sql
+from askfirst.stores.duckdb import memory, sql
 
-MIB = 1 << 20
 # Checkpointing four times as seldom as by default loads a fifth faster and takes less space;
 # the price is up to a second more at the next start after a crash.
 CHECKPOINT_EVERY = "64MiB"
-MOST_MEMORY_MIB = 48  # the whole collector stays below 250; what does not fit, DuckDB spills
 
 # Nothing is fetched, nothing outside the file is read, nothing is kept in the home directory.
 QUIET = {
@@ -39,7 +37,6 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
     config: dict[str, str | bool | int | float | list[str]] = {
         **QUIET,
         "checkpoint_threshold": CHECKPOINT_EVERY,
-        "memory_limit": _memory_limit(),
     }
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -54,7 +51,7 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
         remove_parts(part_of(path))
         shutil.rmtree(_spilled(path), ignore_errors=True)  # nothing of this process is there yet
         _migrate(connection, path)
-        connection.execute("SET lock_configuration = true")
+        _settle(connection)
     except BaseException:
         connection.close()
         raise
@@ -119,13 +116,14 @@ def _why_not(path: Path, error: duckdb.Error) -> StoreError:
     return StoreError(f"{path} cannot be opened as a store: {one_line(error)}")
 
 
-def _memory_limit() -> str:
-    """Half of the machine's memory, and not more than MOST_MEMORY_MIB."""
+def _settle(connection: duckdb.DuckDBPyConnection) -> None:
+    """Lock the settings, but for the memory."""
     try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MIB
-    except (AttributeError, ValueError, OSError):  # Windows; a kernel that does not say
-        total = 2 * MOST_MEMORY_MIB
-    return f"{min(MOST_MEMORY_MIB, total // 2)}MiB"
+        connection.execute("SET allowed_configs = ['memory_limit']")
+        connection.execute(memory.setting(memory.LOADING))
+    except duckdb.CatalogException:  # DuckDB 1.x cannot tell one setting from another
+        connection.execute(memory.setting(memory.ASKING))
+    connection.execute("SET lock_configuration = true")
 
 
 def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

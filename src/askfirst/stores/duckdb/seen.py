@@ -8,7 +8,7 @@ that is missing or damaged is made anew from the events.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,8 +17,11 @@ import numpy as np
 
 from askfirst.stores.base import StoreError
 from askfirst.stores.duckdb import connecting, runs, sql
+from askfirst.stores.duckdb.pieces import pieces
 from askfirst.stores.duckdb.runs import Mask, Moments, Prints, Records, Run
 
+HOUR_MS = 3_600_000
+PIECE = 500_000  # events read at a time when a file is made anew: 12 MB
 FAN = 8  # files of about one size become one
 # Files are merged with others of their level; those with more records (32 MB) are left alone, so
 # that no load waits much more than a second for a merge, and old files are not looked into.
@@ -132,23 +135,22 @@ class Seen:
     def _made_anew(self, tool: int) -> list[Run]:
         """Write one file of all events of a tool."""
         self._connection.execute(sql.statement("forget_runs"), {"tool": tool})
-        made: list[Run] = []
-        with self._connection.cursor() as cursor:
-            for batch in connecting.arrow(cursor, sql.statement("identities"), {"tool": tool}):
-                moment = batch["timestamp"].to_numpy()
-                halves = np.stack([batch["id_high"].to_numpy(), batch["id_low"].to_numpy()], axis=1)
-                order = np.argsort(moment, kind="stable")
-                made += self._write(
-                    tool, [runs.records(moment[order], runs.prints(moment, halves)[order])]
-                )
-        if len(made) < 2:
-            return made
-        one = self._write(tool, runs.merged(made))
-        self._unlist(made)
-        return one
+        return self._write(tool, self._all(tool))
 
-    def _replace(self, tool: int, old: list[Run], pieces: Iterable[Records]) -> None:
-        made = self._write(tool, pieces, sync=sum(run.size for run in old) > UNSYNCED)
+    def _all(self, tool: int) -> Iterator[Records]:
+        hours = self._connection.execute(sql.statement("hours_of"), {"tool": tool}).fetchall()
+        for first, last in pieces(hours, PIECE):
+            stretch = {"tool": tool, "low": first * HOUR_MS, "high": (last + 1) * HOUR_MS}
+            found = self._connection.execute(sql.statement("identities"), stretch).fetchnumpy()
+            moment = np.ma.getdata(found["timestamp"])
+            halves = np.stack(
+                [np.ma.getdata(found[half]) for half in ("id_high", "id_low")], axis=1
+            )
+            order = np.argsort(moment, kind="stable")
+            yield runs.records(moment[order], runs.prints(moment, halves)[order])
+
+    def _replace(self, tool: int, old: list[Run], merged: Iterable[Records]) -> None:
+        made = self._write(tool, merged, sync=sum(run.size for run in old) > UNSYNCED)
         self._unlist(old)
         self._set(tool, [*(run for run in self._open()[tool] if run not in old), *made])
 
@@ -156,7 +158,7 @@ class Seen:
         self._open()[tool] = files
         return files
 
-    def _write(self, tool: int, pieces: Iterable[Records], *, sync: bool = True) -> list[Run]:
+    def _write(self, tool: int, records: Iterable[Records], *, sync: bool = True) -> list[Run]:
         """Write one file, or none if there are no records.
 
         One that is not synced has a checksum: if a power cut damages it, it is made anew.
@@ -165,7 +167,7 @@ class Seen:
         # by chance, because an older copy of the store may be put back and counted on from there
         number = secrets.randbits(62)
         path = self._path(number)
-        size, crc = runs.write(path, pieces, sync=sync)
+        size, crc = runs.write(path, records, sync=sync)
         if not size:
             path.unlink()
             return []

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from askfirst.contract.model import Contract
 from askfirst.stores.base import Counts, Events, Loaded, Position, StoreError
-from askfirst.stores.duckdb import backups, connecting, rewriting, runs, seen, sql, upkeep
+from askfirst.stores.duckdb import backups, connecting, memory, rewriting, runs, seen, sql, upkeep
 from askfirst.stores.duckdb.batch import Batch, together
 from askfirst.stores.duckdb.dictionaries import Dictionaries
 from askfirst.stores.duckdb.gate import Gate
@@ -40,6 +40,8 @@ class DuckDBStore:
         self._lock = threading.Lock()
         self._copying = threading.Lock()  # a backup made during a scrub would keep what it scrubs
         self._gate = Gate()
+        self._memory = memory.Memory(self._connection)
+        self._is_open = True
 
     def load(
         self, events: Iterable[Events], counts: Counts, position: Position | None = None
@@ -79,7 +81,8 @@ class DuckDBStore:
 
     def query(self, name: str, parameters: Mapping[str, object]) -> list[tuple[object, ...]]:
         """Run `questions/<name>.sql`. Sees every `load` that has returned."""
-        return self._read(sql.question(name), parameters)
+        with self._memory.of(memory.ASKING):
+            return self._read(sql.question(name), parameters)
 
     def erase(self, tool: str, installation: bytes) -> int:
         """Forget an installation (32 bytes) and everything said about it; return how many events.
@@ -121,6 +124,7 @@ class DuckDBStore:
         Raises StoreError for a backup that cannot be scrubbed, once everything else is.
         """
         with self._copying, self._lock:
+            self._reopen()
             due = [backups.Forgotten(*row) for row in self._rows("forgotten")]
             if not due:
                 return False
@@ -145,7 +149,7 @@ class DuckDBStore:
         hours: Any = self._read(sql.statement("hours"), {"tool": tool})
         for first, last in pieces(hours, upkeep.PIECE):
             stretch = {"low": first * upkeep.HOUR_MS, "high": (last + 1) * upkeep.HOUR_MS}
-            with self._reading() as cursor:
+            with self._memory.of(memory.READING), self._reading() as cursor:
                 question = {"tool": tool, **stretch}
                 table = connecting.arrow(cursor, sql.statement("everything"), question).read_all()
             for start in range(0, len(table), upkeep.ROWS):
@@ -170,7 +174,8 @@ class DuckDBStore:
     def check(self) -> list[str]:
         """Say what is wrong with the store, one sentence for each thing; [] if nothing is."""
         try:
-            with self._gate.passing(), self._connection.cursor() as cursor:
+            reading = self._memory.of(memory.READING)
+            with reading, self._gate.passing(), self._connection.cursor() as cursor:
                 found = upkeep.check(cursor, self.path)
             with self._lock:  # a load that ends meanwhile may delete a file
                 return found + self._seen.problems()
@@ -214,7 +219,8 @@ class DuckDBStore:
         part = connecting.part_of(self.path)
         how = rewriting.Copy(ordered=True, beside=True, still_due=still_due)
         try:
-            with self._gate.passing(), self._connection.cursor() as cursor:
+            scrubbing = self._memory.of(memory.SCRUBBING)
+            with scrubbing, self._gate.passing(), self._connection.cursor() as cursor:
                 rewriting.write(cursor, part, how)
             with self._gate.closed():
                 self._connection.execute("CHECKPOINT")
@@ -224,13 +230,21 @@ class DuckDBStore:
                 part.replace(self.path)
                 connecting.sync(self.path.parent)
                 self._connection.close()
-                self._connection = connecting.connect(self.path)
+                self._is_open = False
+                self._reopen()
         except OSError as error:
             raise StoreError(f"{part} cannot be written: {error.strerror}") from error
         except duckdb.Error as error:
             raise StoreError(f"{part} cannot be written: {connecting.one_line(error)}") from error
-        self._dictionaries.move(self._connection)
-        self._seen.move(self._connection)
+
+    def _reopen(self) -> None:
+        """Open the file again if the last attempt to, after a scrub, failed."""
+        if not self._is_open:
+            self._connection = connecting.connect(self.path)
+            self._memory.move(self._connection)
+            self._dictionaries.move(self._connection)
+            self._seen.move(self._connection)
+            self._is_open = True
 
     def _upsert(self, what: str, row: Mapping[str, object]) -> None:
         """Update a row, or insert it: a third of what ON CONFLICT takes, and nobody else writes."""
@@ -282,6 +296,7 @@ class DuckDBStore:
     def _transaction(self) -> Iterator[None]:
         """All or nothing, what is remembered in memory and the files beside the store included."""
         with self._lock:
+            self._reopen()
             try:
                 self._connection.execute("BEGIN")
                 yield
