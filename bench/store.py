@@ -2,7 +2,8 @@
 
 Events come from 200,000 installations over a year, three in a hundred days or weeks late. Beside
 each figure stands the floor: DuckDB's own insert of the same rows as Arrow integers, in the same
-batches, without keys, checks or counts.
+batches, without keys, checks or counts. µs are of CPU, of all threads: what a busy machine changes
+least. The scrub's seconds are those of the erasure before it, and its own.
 Prints a Markdown table. `python bench/store.py [--stored 0 1000000 10000000] [--folder DIR]`
 """
 
@@ -14,6 +15,8 @@ import statistics
 import tempfile
 import time
 from array import array
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -77,9 +80,7 @@ def main() -> None:
     store = DuckDBStore(folder / "store")
     arrivals = Arrivals(1)
     try:
-        print(
-            "| stored | batch | events/s | floor | times | bytes/event | scrub, s | MB resident |"
-        )
+        print("| stored | batch | events/s | floor | µs/event | floor | bytes/event | scrub, s |")
         print("| --- | --- | --- | --- | --- | --- | --- | --- |")
         stored = 0
         for wanted in sorted(arguments.stored):
@@ -88,38 +89,47 @@ def main() -> None:
             for size in BATCHES:
                 ours, floor = measure(store, arrivals, size, folder)
                 stored += size * MEASURED
-                print(
-                    f"| {stored:,} | {size:,} | {ours:,.0f} | {floor:,.0f} | {floor / ours:.1f} |",
-                    end="",
-                )
-                print(f" {space(folder) / stored:.0f} | ", end="")
+                print(f"| {stored:,} | {size:,} | {ours[0]:,.0f} | {floor[0]:,.0f} |", end="")
+                print(f" {ours[1]:.1f} | {floor[1]:.1f} | {space(folder) / stored:.0f} | ", end="")
                 seconds = scrub(store, arrivals) if size == BATCHES[-1] else ""
-                print(f"{seconds} | {resident()} |", flush=True)
+                print(f"{seconds} |", flush=True)
     finally:
         store.close()
         shutil.rmtree(folder)
 
 
-def measure(store: DuckDBStore, arrivals: Arrivals, size: int, folder: Path) -> tuple[float, float]:
-    """Return events/s of the store and of the floor, medians over batches that take turns."""
+def measure(
+    store: DuckDBStore, arrivals: Arrivals, size: int, folder: Path
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return (events/s, µs of CPU per event) of the store and of the floor; batches take turns."""
     path = folder / "floor"
     floor = duckdb.connect(str(path), config={"checkpoint_threshold": "64MiB"})
     ours, theirs = [], []
     for number in range(MEASURED):
         events = arrivals.batch(size)
-        began = time.perf_counter()
-        store.load([events], {}, Position("bench", number, 0))
-        ours.append(size / (time.perf_counter() - began))
-        floor.register("given", integers(events))
+        rows = integers(events)
+        position = Position("bench", number, 0)
+        ours.append(timed(partial(store.load, [events], {}, position)))
+        floor.register("given", rows)
         if not number:
             floor.execute("CREATE TABLE events AS FROM given LIMIT 0")
-        began = time.perf_counter()
-        floor.execute("INSERT INTO events FROM given")
-        theirs.append(size / (time.perf_counter() - began))
+        theirs.append(timed(partial(floor.execute, "INSERT INTO events FROM given")))
         floor.unregister("given")
     floor.close()
     connecting.remove_parts(path)
-    return statistics.median(ours), statistics.median(theirs)
+    return rates(ours, size), rates(theirs, size)
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Return the seconds, and those of CPU of all threads, that some work takes."""
+    began, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - began, time.process_time() - cpu
+
+
+def rates(times: list[tuple[float, float]], size: int) -> tuple[float, float]:
+    seconds, cpu = (statistics.median(column) for column in zip(*times, strict=True))
+    return size / seconds, cpu / size * 1e6
 
 
 def integers(events: Events) -> pa.Table:
@@ -146,12 +156,6 @@ def scrub(store: DuckDBStore, arrivals: Arrivals) -> str:
 
 def space(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def resident() -> str:
-    """Return the most memory that this process has ever had, in MB."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(f"{int(line.split()[1]) / 1000:.0f}" for line in lines if line.startswith("VmHWM"))
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ def made(path, moments, prints=None, **options):
     return Run(path, size, crc)
 
 
-@pytest.mark.parametrize("count", [1, 255, 256, 257, 5000])
-def test_a_file_holds_what_was_written_and_nothing_else(tmp_path, count):
+@pytest.mark.parametrize("count", [1, runs.BLOCK - 1, runs.BLOCK, runs.BLOCK + 1, 5000])
+def test_a_file_holds_what_was_written_and_nothing_else(tmp_path, count, monkeypatch):
+    monkeypatch.setattr(runs, "SOUGHT", 1000)
     chance = np.random.default_rng(count)
     moments = np.sort(chance.integers(0, 4 * count, count))
     prints = chance.integers(1, 1 << 63, count).astype(np.uint64)

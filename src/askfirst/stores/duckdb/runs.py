@@ -21,9 +21,10 @@ import numpy.typing as npt
 
 from askfirst.stores.base import StoreError
 
-BLOCK = 256  # records: 4 KiB are read for an event that comes alone
+BLOCK = 64  # records: 1 KiB is read for an event that comes alone
 CHUNK = 1 << 15  # records in memory at a time while files are rewritten: 512 KiB of each
 RECORD = np.dtype([("moment", "<i8"), ("print", "<u8")])
+SOUGHT = 1 << 13  # events looked for at a time, so that no more than 16 MiB are read at once
 FEW = 8  # events of one moment that are compared one by one
 
 Records: TypeAlias = npt.NDArray[np.void]
@@ -90,9 +91,10 @@ class Run:
         found = np.zeros(len(moment), bool)
         start = np.searchsorted(moment, self.first, "left")
         stop = np.searchsorted(moment, self.last, "right")
-        if start < stop:
-            sought = moment[start:stop]
-            found[start:stop] = _held(self._around(sought), sought, print_[start:stop])
+        for low in range(int(start), int(stop), SOUGHT):
+            high = min(low + SOUGHT, int(stop))
+            sought = moment[low:high]
+            found[low:high] = _held(self._around(sought), sought, print_[low:high])
         return found
 
     def between(self, low: int, high: int) -> Records:
