@@ -11,8 +11,7 @@ import duckdb
 
 MIB = 1 << 20
 LOADING = 48  # MiB; the whole collector stays at about 250, and what does not fit is spilled
-SCRUBBING = 128
-READING = 256
+READING = 256  # or rewriting, all of it
 # The largest question on 50 million events fits; with LOADING it would take ten times as long.
 ASKING = 1024
 

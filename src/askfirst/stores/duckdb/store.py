@@ -90,7 +90,7 @@ class DuckDBStore:
         No answer has it from then on; its bytes are gone after the next `scrub`.
         """
         erased = 0
-        with self._transaction():
+        with self._memory.of(memory.READING), self._transaction():
             found = self._run("find_installation", {"tool": tool, "installation": installation})
             for (key,) in found:
                 columns = self._fetch("identities_of", {"installation": key})
@@ -105,7 +105,7 @@ class DuckDBStore:
 
     def retain(self, tool: str, before: int) -> int:
         """Forget events of a tool with a timestamp before `before` (ms UTC); return how many."""
-        with self._transaction():
+        with self._memory.of(memory.READING), self._transaction():
             key = self._dictionaries.tool(tool) if tool in self.tools() else 0
             old = {"tool": key, "before": before}
             [(forgotten,)] = self._run("count_to_retain", old)
@@ -219,8 +219,8 @@ class DuckDBStore:
         part = connecting.part_of(self.path)
         how = rewriting.Copy(ordered=True, beside=True, still_due=still_due)
         try:
-            scrubbing = self._memory.of(memory.SCRUBBING)
-            with scrubbing, self._gate.passing(), self._connection.cursor() as cursor:
+            reading = self._memory.of(memory.READING)
+            with reading, self._gate.passing(), self._connection.cursor() as cursor:
                 rewriting.write(cursor, part, how)
             with self._gate.closed():
                 self._connection.execute("CHECKPOINT")

@@ -15,7 +15,7 @@ WHERE (application IS NOT NULL AND application NOT IN (SELECT key FROM sayings))
    OR (context IS NOT NULL AND context NOT IN (SELECT key FROM sayings))
 UNION ALL
 SELECT 'installations without an event', count(*) FROM installations
-WHERE key NOT IN (SELECT installation FROM events)
+WHERE key NOT IN (SELECT DISTINCT installation FROM events)
 UNION ALL
 SELECT 'values of an unknown installation', count(*) FROM sayings
 WHERE installation <> 0 AND installation NOT IN (SELECT key FROM installations)

@@ -11,5 +11,5 @@ DELETE FROM installations WHERE key = $installation;
 DELETE FROM sayings
 WHERE installation = 0
   AND key IN (SELECT key FROM unsaid)
-  AND key NOT IN (SELECT context FROM events WHERE context IS NOT NULL);
+  AND key NOT IN (SELECT DISTINCT context FROM events WHERE context IS NOT NULL);
 DROP TABLE unsaid
