@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from askfirst.cli.main import root
-from askfirst.collector import segment
+from askfirst.collector import segment, upkeep
 from askfirst.collector.frames import encode
-from askfirst.collector.gather import fill as fill_columns
+from askfirst.collector.gather import Batch
 from askfirst.collector.log import prepare
 from askfirst.collector.pipeline import Rules, Terms, sift
 from askfirst.contract.event import now_ms
 from askfirst.contract.hashing import hash_text
 from askfirst.contract.loading import parse
-from askfirst.stores.base import DAY_MS, Events
+from askfirst.stores.base import DAY_MS, Position
 from askfirst.stores.opening import open_store
 from tests.collector.serving import CONTRACT, make_event, servers
 
@@ -67,9 +67,9 @@ def fill(place: Path, events: list[dict[str, Any]]) -> None:
     assert len(frame) == len(events)
     store = open_store(place)
     store.declare(contract)
-    columns = Events(frame.tool)
-    fill_columns(columns, frame, [now_ms()] * len(frame))
-    store.load([columns], {})
+    batch = Batch(Position("", 0, 0))
+    batch.add(frame, batch.position)
+    store.load(batch.events.values(), {})
     store.close()
 
 
@@ -79,8 +79,8 @@ def content(place: Path) -> list[Any]:
         row
         for part in store.events("stratus")
         for row in zip(
-            part.id, part.timestamp, part.installation, part.version, part.command, part.fields,
-            strict=True,
+            part.ids(), part.timestamp, part.installations(), part.version, part.command,
+            part.rows_of_fields(), strict=True,
         )
     ]  # fmt: skip
     store.close()
@@ -265,7 +265,7 @@ def test_a_store_that_a_collector_runs_on_says_whom_to_stop(
 ) -> None:
     with servers(tmp_path / "home", "serve", "--contract", contract) as begin:
         server = begin("serve", "--contract", contract, "--store", str(place))
-        line = run("check", code=1).stderr
+        line = run("export", tmp_path / "e.csv", code=1).stderr
         assert server.url in line
         assert f"kill {server.process.pid}" in line
 
@@ -274,3 +274,35 @@ def test_a_store_on_another_machine_is_looked_after_there(run: Run) -> None:
     result = CliRunner().invoke(root, ["store", "check", "--store", "clickhouse://x/y"])
     assert result.exit_code == 1
     assert "give a path" in result.stderr
+
+
+@pytest.fixture
+def held(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A store that another process holds, which does what it is asked to over HTTP."""
+    fill(place, sent() + sent(installationId=OTHER))
+    contract = tmp_path / "telemetry.toml"
+    contract.write_text(CONTRACT)
+    words = ("serve", "--contract", str(contract), "--store", str(place))
+    with servers(tmp_path / "home", *words) as start:
+        monkeypatch.setenv("ASKFIRST_TOKEN", start().token)
+        yield
+
+
+@pytest.mark.usefixtures("held")
+def test_a_collector_that_holds_the_store_is_asked(run: Run, place: Path) -> None:
+    assert run("check").stdout == "stratus: 6 events\ngood\n"
+    [first, second] = [Path(run("backup", "--keep", 2).stdout.strip()) for _ in range(2)]
+    assert run("erase", OTHER).stderr == "erased 3 events\n"
+    assert len(content(first)) == len(content(second)) == 3
+    third = Path(run("backup", "--keep", "2").stdout.strip())
+    assert [path.name for path in upkeep.list_backups(place)] == [second.name, third.name]
+    assert run("retain", "--days", "1").stderr == "stratus: forgot 0 events\n"
+    assert "no contract" in run("retain", "--tool", "nimbus", code=1).stderr
+
+
+def test_a_backup_beside_the_store_needs_no_name(run: Run, place: Path) -> None:
+    fill(place, sent())
+    made = Path(run("backup").stdout.strip())
+    assert made.parent == place.with_name("s.duckdb-backups")
+    assert made.stat().st_mode & 0o077 == made.parent.stat().st_mode & 0o077 == 0
+    assert content(made) == content(place)

@@ -57,11 +57,11 @@ class MemoryStore:
             for part in events:
                 for row in zip(
                     part.timestamp,
-                    part.id,
-                    part.installation,
+                    part.ids(),
+                    part.installations(),
                     part.version,
                     part.command,
-                    part.fields,
+                    part.rows_of_fields(),
                     part.received,
                     strict=True,
                 ):

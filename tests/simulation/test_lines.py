@@ -4,7 +4,7 @@ import uuid
 import pytest
 
 from askfirst.contract.event import Event
-from askfirst.simulation import arrivals
+from askfirst.simulation import arrivals, remembered
 from askfirst.simulation.columns import Columns
 from askfirst.simulation.lines import Lines
 
@@ -22,13 +22,26 @@ def test_a_line_is_byte_for_byte_what_the_contract_s_own_encoder_gives(populatio
         events = columns.of(rows)
         for at, line in enumerate(lines.of(rows)):
             event = Event(
-                str(uuid.UUID(bytes=events.id[at])),
-                events.installation[at].hex(),
+                str(uuid.UUID(bytes=events.ids()[at])),
+                events.installations()[at].hex(),
                 events.timestamp[at],
                 events.version[at],
                 events.command[at],
-                dict(events.fields[at]),
+                events.rows_of_fields()[at],
             )
             assert line.encode() == event.encode()
             seen += 1
     assert seen > 100
+
+
+def test_what_is_remembered_is_forgotten_before_it_takes_too_much(make, monkeypatch):
+    """The lines stay the same: forgetting costs time only."""
+    population = make()
+    chunks = list(arrivals(population))
+    lines = Lines(population)
+    expected = [lines.of(rows) for rows in chunks]
+    monkeypatch.setattr(remembered, "MOST", 10)
+    forgetful = Lines(population)
+
+    assert [forgetful.of(rows) for rows in chunks] == expected
+    assert forgetful.of(chunks[0][:0]) == []

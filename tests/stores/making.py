@@ -23,16 +23,19 @@ def events(*rows, tool=TOOL):
     any field of a contract.
     """
     made = Events(tool)
+    fields = []
     for number, given in enumerate(rows):
         row = dict(given)
         moment = (DAY + row.pop("day", 0)) * DAY_MS + row.pop("ms", NOON)
-        made.id.append(hashed(row.pop("id", (number, moment)))[:16])
+        made.id += hashed(row.pop("id", (number, moment)))[:16]
         made.timestamp.append(moment)
         made.received.append(row.pop("received", moment))
-        made.installation.append(hashed(row.pop("who", "ann")))
+        made.installation += hashed(row.pop("who", "ann"))
         made.version.append(row.pop("version", "1.0.0"))
         made.command.append(row.pop("command", "start"))
-        made.fields.append(row)
+        fields.append(row)
+    names = dict.fromkeys(name for row in fields for name in row)
+    made.fields = {name: [row.get(name) for row in fields] for name in names}
     return made
 
 

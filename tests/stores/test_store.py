@@ -29,16 +29,17 @@ def quality(store, tool=TOOL):
 def stored(store, tool=TOOL):
     """Return every stored event of a tool, as (timestamp, id, who, version, command, fields)."""
     return sorted(
-        (
-            part.timestamp[row],
-            part.id[row],
-            part.installation[row],
-            part.version[row],
-            part.command[row],
-            sorted(part.fields[row].items()),
-        )
+        row
         for part in store.events(tool)
-        for row in range(len(part))
+        for row in zip(
+            part.timestamp,
+            part.ids(),
+            part.installations(),
+            part.version,
+            part.command,
+            (sorted(fields.items()) for fields in part.rows_of_fields()),
+            strict=True,
+        )
     )
 
 
@@ -51,9 +52,9 @@ def test_what_is_loaded_comes_back_unchanged(store):
     assert store.load([made], {}) == Loaded(3, 0)
 
     [back] = store.events(TOOL)
-    assert sorted(back.id) == sorted(made.id)
-    assert {tuple(sorted(row.items())) for row in back.fields} == {
-        tuple(sorted(row.items())) for row in made.fields
+    assert sorted(back.ids()) == sorted(made.ids())
+    assert {tuple(sorted(row.items())) for row in back.rows_of_fields()} == {
+        tuple(sorted(row.items())) for row in made.rows_of_fields()
     }
 
 
@@ -276,9 +277,10 @@ def test_nothing_of_random_loads_erasures_and_retentions_is_lost_or_invented(sto
         made = events(*rows)
         store.load([made], {})
         for at in range(len(made)):
-            row = (made.version[at], made.command[at], sorted(made.fields[at].items()))
-            key = made.timestamp[at], made.id[at]
-            expected.setdefault(key, (made.installation[at], *row))
+            fields = sorted(made.rows_of_fields()[at].items())
+            key = made.timestamp[at], made.ids()[at]
+            row = made.installations()[at], made.version[at], made.command[at], fields
+            expected.setdefault(key, row)
         if chance.random() < 0.2:
             gone = hashed(chance.randrange(6))
             store.erase(TOOL, gone)

@@ -86,14 +86,28 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def ask_server(asked: Asked, url: str, token_file: str | None) -> dict[str, Any]:
     """Answer from a collector. Raises Failure."""
+    parameters = {"as_of": asked.as_of.isoformat(), **({"tool": asked.tool} if asked.tool else {})}
+    target = f"/v1/answers/{asked.report}?{urlencode(parameters)}"
+    return send(url, target, None, token_file)
+
+
+def send(
+    url: str, target: str, body: bytes | None, token_file: str | None, patience: float = PATIENCE
+) -> dict[str, Any]:
+    """GET what a collector has at `target`, or POST JSON there; wait `patience` seconds.
+
+    Raises Failure.
+    """
     problem = url_problem(url)
     if problem:
         raise Failure(problem)
-    parameters = {"as_of": asked.as_of.isoformat(), **({"tool": asked.tool} if asked.tool else {})}
     request = urllib.request.Request(  # noqa: S310 - url_problem lets only http(s) through
-        f"{url.rstrip('/')}/v1/answers/{asked.report}?{urlencode(parameters)}",
+        url.rstrip("/") + target,
+        data=body,
         headers={"Authorization": f"Bearer {_token(token_file)}", "Accept": "application/json"},
     )
+    if body is not None:
+        request.add_header("Content-Type", "application/json")
     handlers: list[urllib.request.BaseHandler] = [
         _NoRedirect(),
         urllib.request.HTTPSHandler(context=_trusting()),
@@ -102,15 +116,15 @@ def ask_server(asked: Asked, url: str, token_file: str | None) -> dict[str, Any]
         handlers.append(urllib.request.ProxyHandler({}))
     opener = urllib.request.build_opener(*handlers)
     try:
-        with opener.open(request, timeout=PATIENCE) as response:
-            body = response.read(LONGEST)
+        with opener.open(request, timeout=patience) as response:
+            answer = response.read(LONGEST)
     except urllib.error.HTTPError as error:
         with error:
             raise Failure(_refusal(url, error)) from error
     except (urllib.error.URLError, HTTPException, OSError) as error:
         reason = getattr(error, "reason", error)
         raise Failure(f"{url} cannot be asked: {reason}; is a collector running there?") from error
-    return _decoded(url, body)
+    return _decoded(url, answer)
 
 
 def _decoded(url: str, body: bytes) -> dict[str, Any]:

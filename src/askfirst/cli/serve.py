@@ -158,6 +158,7 @@ def command(
     read = partial(_contracts, names)
     agreed = _checked(read)
     place = store or str(settings.default_store(os.environ))
+    os.umask(0o077)  # DuckDB leaves the mode of its write-ahead log to it
     with ended_by_signals(), ExitStack() as stack:
         try:
             if tls_cert is not None and tls_key is not None:
@@ -171,6 +172,7 @@ def command(
                     contracts=agreed,
                     log_folder=settings.beside(place, "-log", os.environ),
                     token=token,
+                    store=None if "://" in place else Path(place),
                     workers=workers,
                     quota_bytes=log_quota,
                     limits=settings.Limits(trusted_proxies=trusted_proxy, **limits),

@@ -7,26 +7,27 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 import msgspec
 
+from askfirst.cli.asking import send
 from askfirst.cli.contract import read
 from askfirst.cli.main import Failure
 from askfirst.collector import config as settings
-from askfirst.collector import eventfile
-from askfirst.collector.frames import EventsFrame, moments
-from askfirst.collector.gather import fill
+from askfirst.collector import eventfile, upkeep
+from askfirst.collector.gather import Batch
 from askfirst.collector.pending import load_pending
 from askfirst.collector.pipeline import DropReason, Rules, Terms, sift
 from askfirst.contract.event import is_hash, is_uuid, now_ms
 from askfirst.contract.hashing import hash_text
 from askfirst.contract.model import Contract
-from askfirst.stores.base import DAY_MS, Events, Store, StoreError, StoreHeldError
+from askfirst.stores.base import Events, Position, Store, StoreError, StoreHeldError
 from askfirst.stores.opening import open_store
 
 T = TypeVar("T", bound=Sized)
+PATIENCE = 3600  # seconds; a scrub of 50 million events with seven backups takes some minutes
 
 _store = click.option("--store", metavar="PATH", help="[~/.local/share/askfirst/askfirst.duckdb]")
 _tool = click.option("--tool", metavar="T", help="May be left out when the store knows one tool.")
@@ -34,28 +35,44 @@ _tool = click.option("--tool", metavar="T", help="May be left out when the store
 
 @click.group()
 def command() -> None:
-    """Look after a store. A store that a collector is running on has to be stopped first."""
+    """Look after a store.
+
+    A running collector is asked to do it; only import, export and a backup to a file of its own
+    need it stopped.
+    """
 
 
 @command.command()
 @_store
 def check(store: str | None) -> None:
     """Tell whether a store is whole, and what is in it."""
-    with _opened(store) as opened:
-        problems = opened.check()
-        if problems:
-            raise Failure("\naskfirst: ".join(problems))
-        for tool in opened.tools():
-            count = sum(len(events) for events in _watched("reading", opened.events(tool)))
-            click.echo(f"{tool}: {count:,} events")
-        click.echo("good")
+    answer = _do("check", store, upkeep.Check())
+    if answer["problems"]:
+        raise Failure("\naskfirst: ".join(answer["problems"]))
+    for tool, count in answer["events"].items():
+        click.echo(f"{tool}: {count:,} events")
+    click.echo("good")
 
 
 @command.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), required=False)
 @_store
-def backup(file: Path, store: str | None) -> None:
-    """Write a copy of a store, everything included, that can be served as it is."""
+@click.option(
+    "--keep",
+    type=click.IntRange(1),
+    default=upkeep.KEEP,
+    show_default=True,
+    help="Without FILE: how many backups stay beside the store.",
+)
+def backup(file: Path | None, store: str | None, keep: int) -> None:
+    """Write a copy of a store, everything included, that can be served as it is.
+
+    Without FILE it is kept in STORE-backups, and what is erased later is erased there too. A copy
+    elsewhere is yours to look after.
+    """
+    if file is None:
+        click.echo(_do("backup", store, upkeep.Backup(keep))["backup"])
+        return
     with _opened(store) as opened:
         opened.backup(file)
     click.echo(f"wrote {file}", err=True)
@@ -116,12 +133,9 @@ def import_(file: Path, tool: str | None, store: str | None, contract: str | Non
 @click.option("--days", type=click.IntRange(1), help="Keep this many, not the contract's.")
 def retain(tool: str | None, store: str | None, days: int | None) -> None:
     """Forget what is past its retention. A running collector does this by itself, once a day."""
-    with _opened(store) as opened:
-        contracts = [_contract_of(opened, tool)] if tool else opened.contracts()
-        for contract in contracts:
-            before = now_ms() - (days or contract.retention_days) * DAY_MS
-            count = opened.retain(contract.name, before)
-            click.echo(f"{contract.name}: forgot {count:,} events", err=True)
+    answer = _do("retain", store, upkeep.Retain(tool, days))
+    for name, count in answer["forgotten"].items():
+        click.echo(f"{name}: forgot {count:,} events", err=True)
 
 
 @command.command()
@@ -134,37 +148,75 @@ def erase(installation: str, tool: str | None, store: str | None) -> None:
         installation = hash_text(installation, installation)
     if not is_hash(installation):
         raise click.UsageError("INSTALLATION is 64 lower-case hex characters, or a UUID")
-    with _opened(store) as opened:
-        tools = [_contract_of(opened, tool).name] if tool else list(opened.tools())
-        count = sum(opened.erase(name, bytes.fromhex(installation)) for name in tools)
-    click.echo(f"erased {count:,} events", err=True)
+    answer = _do("erase", store, upkeep.Erase(installation, tool))
+    click.echo(f"erased {answer['erased']:,} events", err=True)
+
+
+def _do(job: str, place: str | None, asked: msgspec.Struct) -> dict[str, Any]:
+    """Have a job of `collector.upkeep` done, by the collector that holds the store if one does."""
+    name = _named(place)
+    body = msgspec.json.encode(asked)
+    try:
+        with _opening(name) as store:
+            return upkeep.do(upkeep.Place(store, Path(name), now_ms), job, body)
+    except upkeep.UpkeepError as error:
+        raise Failure(str(error)) from error
+    except StoreHeldError as error:
+        url = _holder(name, error)["url"]
+        return send(str(url), f"/v1/store/{job}", body, None, PATIENCE)
+
+
+def _named(place: str | None) -> str:
+    name = place or str(settings.default_store(os.environ))
+    if "://" in name:
+        raise Failure(f"{name} is looked after with its engine's own tools; give a path")
+    return name
 
 
 @contextmanager
 def _opened(place: str | None, *, create: bool = False) -> Iterator[Store]:
-    """Open a store, what a killed collector left beside it loaded; turn errors into one line."""
-    name = place or str(settings.default_store(os.environ))
-    if "://" in name:
-        raise Failure(f"{name} is looked after with its engine's own tools; give a path")
+    """Open a store that no collector holds; turn errors into one line."""
+    name = _named(place)
+    try:
+        with _opening(name, create=create) as store:
+            yield store
+    except StoreHeldError as error:
+        row = _holder(name, error)
+        raise Failure(
+            f"the collector at {row['url']} is using {name}; stop it first: kill {row['pid']}"
+        ) from error
+
+
+@contextmanager
+def _opening(name: str, *, create: bool = False) -> Iterator[Store]:
+    """Open a store, what a killed collector left beside it loaded and scrubbed.
+
+    Raises StoreHeldError if a collector holds it, Failure for anything else in the way.
+    """
     try:
         with closing(open_store(name, create=create)) as store:
             load_pending(settings.beside(name, "-log", os.environ), store, _say)
+            try:
+                store.scrub()  # what a killed process had still to do
+            except StoreError as error:
+                _say(str(error))
             yield store
-    except StoreHeldError as error:
-        raise Failure(_who_holds(name, error)) from error
+    except StoreHeldError:
+        raise
     except StoreError as error:
         raise Failure(str(error)) from error
     except OSError as error:
         raise Failure(f"{error.filename or name} cannot be used: {error.strerror}") from error
 
 
-def _who_holds(name: str, error: StoreError) -> str:
+def _holder(name: str, error: StoreError) -> dict[str, str | int]:
+    """Return the `url` and `pid` of the collector that holds a store."""
     path = settings.beside(name, "-server.json", os.environ)
     try:
         row = msgspec.json.decode(path.read_bytes(), type=dict[str, str | int])
-        return f"the collector at {row['url']} is using {name}; stop it first: kill {row['pid']}"
+        return {"url": row["url"], "pid": row["pid"]}
     except (OSError, msgspec.DecodeError, KeyError):
-        return str(error)
+        raise Failure(str(error)) from error
 
 
 @contextmanager
@@ -195,14 +247,17 @@ def _take(
     for rows in _watched("importing", batches):
         sifted = sift(rows, Rules(terms, now_ms()))
         dropped.update(reason.value for _, reason in sifted.dropped)
-        loaded = store.load([_columns(sifted.frame)], {})
+        batch = Batch(Position("", 0, 0))
+        batch.add(sifted.frame, batch.position)
+        events = [_as_they_happened(part) for part in batch.events.values()]
+        loaded = store.load(events, {})
         stored, duplicate = stored + loaded.stored, duplicate + loaded.duplicate
     return stored, duplicate, dropped
 
 
-def _columns(frame: EventsFrame) -> Events:
-    events = Events(frame.tool)
-    fill(events, frame, moments(frame.timestamp))
+def _as_they_happened(events: Events) -> Events:
+    """When imported events arrived is not known: they count as arrived when they happened."""
+    events.received = events.timestamp[:]
     return events
 
 

@@ -24,6 +24,7 @@ from askfirst.collector.endpoint import Endpoint
 from askfirst.collector.erasure import take_erasure
 from askfirst.collector.limits import ERASURE_COST
 from askfirst.collector.log import LogError
+from askfirst.collector.looking import Looking
 from askfirst.collector.metrics import Metrics
 from askfirst.collector.public import Public
 from askfirst.collector.request import Refusal
@@ -76,6 +77,7 @@ def routes(collector: Collector, access: Access) -> list[BaseRoute]:
         Route("/v1/erasures", erasures, methods=["POST"]),
         Route("/v1/contracts/{tool}", public.contract),
         Route("/v1/answers/{report}", access.guard(answers.report)),
+        Route("/v1/store/{job}", access.guard(Looking(collector).after), methods=["POST"]),
         Route("/", access.guard(answers.home)),
         Route("/login", access.login),
         Route("/health", public.health),

@@ -42,6 +42,7 @@ class Collector:
         self.config = config
         self.contracts = config.contracts
         self.store = store
+        self.now = now
         self.say = say
         self.metrics = Metrics()
         for contract in config.contracts:

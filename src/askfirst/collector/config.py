@@ -37,6 +37,7 @@ class Config:
     contracts: tuple[Contract, ...]
     log_folder: Path
     token: str = field(repr=False)
+    store: Path | None = None  # where the embedded store's file is
     workers: int = 1  # from 2 on, processes of their own take the events
     segment_bytes: int = log.SEGMENT_BYTES
     waiting_bytes: int = log.WAITING_BYTES

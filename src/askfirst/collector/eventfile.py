@@ -151,15 +151,17 @@ def _writer(suffix: str, file: Any) -> _Lines | _Columns:
 
 
 def _events(events: Events) -> Iterator[Event]:
-    for number in range(len(events)):
-        yield Event(
-            str(uuid.UUID(bytes=events.id[number])),
-            events.installation[number].hex(),
-            events.timestamp[number],
-            events.version[number],
-            events.command[number],
-            dict(events.fields[number]),
-        )
+    rows = zip(
+        events.ids(),
+        events.installations(),
+        events.timestamp,
+        events.version,
+        events.command,
+        events.rows_of_fields(),
+        strict=True,
+    )
+    for id_, installation, moment, version, command, fields in rows:
+        yield Event(str(uuid.UUID(bytes=id_)), installation.hex(), moment, version, command, fields)
 
 
 def _read_lines(path: Path) -> Iterator[list[Row]]:

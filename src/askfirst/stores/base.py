@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,6 +21,7 @@ SKEWED = "clock-skewed"  # over SKEW_MS ahead of the collector's clock on arriva
 LATE_AFTER_MS = 7 * 86_400_000
 SKEW_MS = 300_000
 DAY_MS = 86_400_000
+ID_BYTES, HASH_BYTES = 16, 32
 
 
 class StoreError(Exception):
@@ -34,21 +36,68 @@ class StoreHeldError(StoreError):
 class Events:
     """Accepted events in columns of equal length, of one tool.
 
-    `id` holds 16 bytes each (the UUID), `timestamp` and `received` ms UTC, `installation` 32 bytes
-    (the SHA-256), `fields` treated values by declared name (text; a bool for a flag).
+    `id` holds 16 bytes for each event, end to end (the UUID), and `installation` 32 (the SHA-256);
+    `timestamp` and `received` are ms UTC. `fields` has a column for each declared name: treated
+    values (text; a bool for a flag), None where an event has none.
     """
 
     tool: str
-    id: list[bytes] = field(default_factory=list)
-    timestamp: list[int] = field(default_factory=list)
-    received: list[int] = field(default_factory=list)
-    installation: list[bytes] = field(default_factory=list)
+    id: bytearray = field(default_factory=bytearray)
+    timestamp: array[int] = field(default_factory=lambda: array("q"))
+    received: array[int] = field(default_factory=lambda: array("q"))
+    installation: bytearray = field(default_factory=bytearray)
     version: list[str] = field(default_factory=list)
     command: list[str] = field(default_factory=list)
-    fields: list[Mapping[str, str | bool]] = field(default_factory=list)
+    fields: dict[str, list[str | bool | None]] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.id)
+        return len(self.timestamp)
+
+    def extend(self, other: Events) -> None:
+        """Lay another's columns behind these. Raises ValueError if its columns differ in length."""
+        other.check()
+        before, more = len(self), len(other)
+        for name in other.fields.keys() - self.fields.keys():
+            self.fields[name] = [None] * before
+        for name, column in self.fields.items():
+            column.extend(other.fields.get(name) or [None] * more)
+        self.id += other.id
+        self.timestamp += other.timestamp
+        self.received += other.received
+        self.installation += other.installation
+        self.version += other.version
+        self.command += other.command
+
+    def check(self) -> None:
+        """Raise ValueError if the columns differ in length."""
+        size = len(self)
+        columns = (self.received, self.version, self.command)
+        if (
+            any(len(column) != size for column in columns)
+            or any(len(column) != size for column in self.fields.values())
+            or len(self.id) != ID_BYTES * size
+            or len(self.installation) != HASH_BYTES * size
+        ):
+            raise ValueError("the columns of Events differ in length")
+
+    def ids(self) -> list[bytes]:
+        """Return the id of each event."""
+        return [bytes(self.id[at : at + ID_BYTES]) for at in range(0, len(self.id), ID_BYTES)]
+
+    def installations(self) -> list[bytes]:
+        """Return the installation of each event."""
+        raw = self.installation
+        return [bytes(raw[at : at + HASH_BYTES]) for at in range(0, len(raw), HASH_BYTES)]
+
+    def rows_of_fields(self) -> list[dict[str, str | bool]]:
+        """Return the fields of each event by name, those it has not left out."""
+        names = list(self.fields)
+        if not names:
+            return [{} for _ in range(len(self))]
+        return [
+            {name: value for name, value in zip(names, row, strict=True) if value is not None}
+            for row in zip(*self.fields.values(), strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +150,11 @@ class Store(Protocol):
 
     def erase(self, tool: str, installation: bytes) -> int:
         """Forget an installation (32 bytes) and everything said about it; return how many
-        events.
+        events. No answer has it from then on; its bytes are gone after the next `scrub`.
         """
 
     def retain(self, tool: str, before: int) -> int:
         """Forget events of a tool with a timestamp before `before` (ms UTC); return how many."""
-
-    def scrub(self) -> bool:
-        """Make what was erased or retained unreadable in every file; tell if there was anything."""
 
     def size(self) -> int:
         """Return how many bytes the store takes on this machine's disk."""
@@ -116,14 +162,28 @@ class Store(Protocol):
     def tools(self) -> Sequence[str]:
         """Return the names of tools that have events or a contract."""
 
+    def count(self, tool: str) -> int:
+        """Return how many events of a tool are stored."""
+
     def events(self, tool: str) -> Iterator[Events]:
         """Yield everything stored of a tool in order of time, some thousand events at a time.
 
         When an event arrived is not kept: `received` is its timestamp.
         """
 
+    def scrub(self) -> bool:
+        """Make what was forgotten since the last time unreadable in every file of the store, and
+        in the backups kept beside it; return whether there was anything.
+
+        That there is something is recorded with the erasure itself, so that no crash loses it.
+        Questions are answered meanwhile; whatever writes waits.
+        """
+
     def backup(self, target: Path) -> None:
-        """Write a copy of the whole store, as it is now, to a path where nothing is."""
+        """Write a copy of the whole store, as it is now, to a path where nothing is.
+
+        Loading goes on meanwhile.
+        """
 
     def check(self) -> list[str]:
         """Say what is wrong with the store, one sentence for each thing; [] if nothing is."""

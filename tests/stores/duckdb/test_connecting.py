@@ -103,7 +103,8 @@ def test_opening_and_loading_leave_the_home_directory_alone(tmp_path, monkeypatc
     store.close()
 
     assert list(home.iterdir()) == []
-    assert [path.name for path in tmp_path.iterdir() if path != home] == ["store"]
+    names = sorted(path.name for path in tmp_path.iterdir() if path != home)
+    assert names == ["store", "store-seen"]
 
 
 def test_a_closed_store_answers_with_a_store_error(tmp_path):

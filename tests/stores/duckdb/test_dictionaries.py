@@ -37,7 +37,7 @@ def test_keys_are_the_same_however_little_is_remembered(tmp_path, monkeypatch, m
 
     assert store.check() == []
     assert len(keys(store)["installations"]) == 10
-    assert len(keys(store)["sayings"]) == 10 + 30
+    assert len(keys(store)["sayings"]) == 10 + 3
     store.close()
 
 
@@ -48,7 +48,7 @@ def test_keys_are_found_again_after_a_restart(tmp_path):
         found = keys(store)
         store.close()
 
-    assert [len(found[table]) for table in found] == [10, 20, 1, 1]
+    assert [len(found[table]) for table in found] == [10, 11, 1, 1]
 
 
 def test_an_application_and_an_environment_of_one_name_are_two(tmp_path):
@@ -57,6 +57,6 @@ def test_an_application_and_an_environment_of_one_name_are_two(tmp_path):
     store.load([events(same)], {})
 
     [part] = store.events(TOOL)
-    assert part.fields == [same]
+    assert part.rows_of_fields() == [same]
     assert len(keys(store)["sayings"]) == 2
     store.close()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from askfirst.contract.event import is_hash
 from askfirst.stores.base import (
     DAY_MS,
     DUPLICATE,
@@ -24,87 +24,76 @@ from askfirst.stores.base import (
     Counts,
     Events,
 )
-from askfirst.stores.duckdb.dictionaries import SAID, Dictionaries
+from askfirst.stores.duckdb.dictionaries import CONTEXT, NOBODY, SAID, Dictionaries
+from askfirst.stores.duckdb.keys import KeyColumn, coded, first_and_place
+from askfirst.stores.duckdb.runs import Mask, prints
 
 APPLICATION, ENVIRONMENT = "application.name", "application.env"
-KEYED = ("version", "command", "installation", *SAID)
-T = TypeVar("T")
 
 _context = msgspec.json.Encoder(order="deterministic")
 
 
 @dataclass(slots=True)
 class Batch:
-    """The events of one load in columns of equal length; `halves` are the two of each UUID."""
+    """The events of one tool in one load.
 
-    tool: npt.NDArray[np.int64]
+    `halves` are the two of each UUID; `print` is as in runs.py.
+    """
+
+    events: Events
+    order: npt.NDArray[np.intp]  # by timestamp
     timestamp: npt.NDArray[np.int64]
     received: npt.NDArray[np.int64]
     halves: npt.NDArray[np.int64]
-    parts: Sequence[Events]
-    keys: Sequence[int]
+    print: npt.NDArray[np.uint64]
 
     @classmethod
-    def of(cls, parts: Sequence[Events], dictionaries: Dictionaries) -> Batch:
-        """Lay the columns of several tools end to end. Raises ValueError if lengths differ."""
-        for part in parts:
-            if any(len(column) != len(part) for column in _columns(part)):
-                raise ValueError("the columns of Events differ in length")
-        keys = [dictionaries.tool(part.tool) for part in parts]
-        raw = b"".join(itertools.chain.from_iterable(part.id for part in parts))
-        return cls(
-            np.repeat(np.array(keys, np.int64), [len(part) for part in parts]),
-            np.concatenate([np.array(part.timestamp, np.int64) for part in parts]),
-            np.concatenate([np.array(part.received, np.int64) for part in parts]),
-            np.frombuffer(raw, ">i8").reshape(-1, 2).astype(np.int64),
-            parts,
-            keys,
-        )
+    def of(cls, events: Events) -> Batch:
+        """Make ready what tells the events apart. Raises ValueError if columns differ in length."""
+        events.check()
+        timestamp = np.frombuffer(events.timestamp, np.int64)
+        halves = np.frombuffer(events.id, ">i8").astype(np.int64).reshape(-1, 2)
+        received = np.frombuffer(events.received, np.int64)
+        order = np.argsort(timestamp, kind="stable")
+        return cls(events, order, timestamp, received, halves, prints(timestamp, halves))
 
-    def identities(self) -> pa.Table:
-        """Return what tells one event from another, with the number of its row."""
-        return pa.table(
-            {
-                "row": np.arange(len(self.tool)),
-                "tool": self.tool.astype(np.int16),
-                "timestamp": self.timestamp,
-                "id_high": self.halves[:, 0],
-                "id_low": self.halves[:, 1],
-            }
-        )
-
-    def repeated(self) -> npt.NDArray[np.bool_]:
+    def repeated(self) -> Mask:
         """Tell for each row whether an earlier one of the same load is the same event."""
-        order = np.lexsort((self.halves[:, 1], self.halves[:, 0], self.timestamp, self.tool))
-        same = np.ones(max(0, len(order) - 1), bool)
-        for column in (self.tool, self.timestamp, self.halves[:, 0], self.halves[:, 1]):
-            ordered = column[order]
-            same &= ordered[1:] == ordered[:-1]
-        mask = np.zeros(len(order), bool)
-        mask[order[1:]] = same  # lexsort is stable: the first of equals is the first that came
+        ordered = np.sort(self.print)
+        mask = np.zeros(len(ordered), bool)
+        if (ordered[1:] == ordered[:-1]).any():
+            mask[:] = True
+            mask[np.unique(self.print, return_index=True)[1]] = False
         return mask
 
-    def rows(self, kept: npt.NDArray[np.bool_], dictionaries: Dictionaries) -> pa.Table:
+    def rows(self, tool: int, kept: Mask, dictionaries: Dictionaries) -> pa.Table:
         """Return the kept events with keys in the place of texts."""
-        columns: dict[str, list[int | None]] = {name: [] for name in KEYED}
-        ends = np.cumsum([len(part) for part in self.parts])
-        for part, tool, end in zip(self.parts, self.keys, ends.tolist(), strict=True):
-            chosen = np.flatnonzero(kept[end - len(part) : end]).tolist()
-            for name, keys in _keyed(part, tool, chosen, dictionaries).items():
-                columns[name] += keys
-        dictionaries.write_sayings()
+        events = self.events
+        chosen = None if kept.all() else np.flatnonzero(kept).tolist()
+        installations = np.frombuffer(events.installation, "V32")[kept].tobytes()
+        people = dictionaries.people(tool, installations)
+        fields = {name: _picked(column, chosen) for name, column in events.fields.items()}
+        columns = {
+            "version": dictionaries.names("version", tool, _picked(events.version, chosen)),
+            "command": dictionaries.names("command", tool, _picked(events.command, chosen)),
+            "installation": people,
+        }
+        said = (*_named(fields, APPLICATION), *_named(fields, ENVIRONMENT))
+        for which, (rows, texts) in enumerate((said[:2], said[2:])):
+            columns[SAID[which]] = _sayings(dictionaries, which, people, rows, texts)
+        columns[SAID[CONTEXT]] = _contexts(dictionaries, people, fields)
         return pa.table(
             {
-                "tool": self.tool[kept].astype(np.int16),
+                "tool": np.full(len(people), tool, np.int16),
                 "timestamp": self.timestamp[kept],
                 "id_high": self.halves[kept, 0],
                 "id_low": self.halves[kept, 1],
-                **{name: pa.array(column, pa.int32()) for name, column in columns.items()},
+                **columns,
             }
         )
 
-    def counts(self, kept: npt.NDArray[np.bool_]) -> Counts:
-        """Count what was stored, duplicate, late and clock-skewed, by tool and day of arrival.
+    def counts(self, kept: Mask) -> Counts:
+        """Count what was stored, duplicate, late and clock-skewed, by day of arrival.
 
         A duplicate is counted as nothing else: it was late or skewed once, when it was stored.
         """
@@ -115,67 +104,97 @@ class Batch:
             LATE: kept & (age > LATE_AFTER_MS),
             SKEWED: kept & (-age > SKEW_MS),
         }
-        names = {key: part.tool for key, part in zip(self.keys, self.parts, strict=True)}
         days = self.received // DAY_MS
         counts: Counter[tuple[str, int, str]] = Counter()
         for kind, mask in kinds.items():
-            for tool, day in zip(self.tool[mask].tolist(), days[mask].tolist(), strict=True):
-                counts[names[tool], day, kind] += 1
+            for day, n in zip(*np.unique(days[mask], return_counts=True), strict=True):
+                counts[self.events.tool, int(day), kind] += int(n)
         return counts
 
 
-def _columns(part: Events) -> tuple[Sequence[object], ...]:
-    return (
-        part.timestamp,
-        part.received,
-        part.installation,
-        part.version,
-        part.command,
-        part.fields,
-    )
+def together(parts: Iterable[Events]) -> list[Events]:
+    """Lay parts of one tool end to end, in the order they came. Raises ValueError as `extend`."""
+    by_tool: dict[str, list[Events]] = {}
+    for part in parts:
+        if len(part):
+            by_tool.setdefault(part.tool, []).append(part)
+        else:
+            part.check()
+    joined = []
+    for tool, same in by_tool.items():
+        if len(same) == 1:
+            joined.append(same[0])
+            continue
+        one = Events(tool)
+        for part in same:
+            one.extend(part)
+        joined.append(one)
+    return joined
 
 
-def _keyed(
-    part: Events, tool: int, chosen: list[int], dictionaries: Dictionaries
-) -> dict[str, list[int | None]]:
-    """Return the columns KEYED for the chosen rows of one tool."""
-    versions = _pick(part.version, chosen)
-    commands = _pick(part.command, chosen)
-    hashes = _pick(part.installation, chosen)
-    version_keys = dictionaries.names("version", tool, versions)
-    command_keys = dictionaries.names("command", tool, commands)
-    remembered = dictionaries.people(tool, hashes)
-    people = [remembered[who] for who in hashes]
-    columns: dict[str, list[int | None]] = {
-        "version": [version_keys[version] for version in versions],
-        "command": [command_keys[command] for command in commands],
-        "installation": [person.key for person in people],
-    }
-    said = map(_sayings, _pick(part.fields, chosen))
-    for which, texts in enumerate(zip(*said, strict=True)):
-        keys: list[int | None] = []
-        for person, text in zip(people, texts, strict=True):
-            key = None if text is None else person.said[which].get(text)
-            if key is None and text is not None:
-                key = dictionaries.say(person, which, text)
-            keys.append(key)
-        columns[SAID[which]] = keys
-    return columns
+def _picked(column: list[Any], chosen: list[int] | None) -> list[Any]:
+    return column if chosen is None else [column[row] for row in chosen]
 
 
-def _pick(column: list[T], chosen: list[int]) -> list[T]:
-    return column if len(chosen) == len(column) else [column[row] for row in chosen]
+def _named(
+    fields: dict[str, list[str | bool | None]], name: str
+) -> tuple[npt.NDArray[np.intp], list[Any]]:
+    """Take a field of texts out: the rows that have one, and the texts.
+
+    A flag is no name: it stays.
+    """
+    column = fields.pop(name, None)
+    if column is None:
+        return np.empty(0, np.intp), []
+    kinds = set(map(type, column))
+    if kinds == {str}:
+        return np.arange(len(column)), column
+    is_text = np.array([type(value) is str for value in column], bool)
+    if bool in kinds:
+        fields[name] = [value if isinstance(value, bool) else None for value in column]
+    return np.flatnonzero(is_text), [value for value in column if type(value) is str]
 
 
-def _sayings(fields: Mapping[str, str | bool]) -> tuple[str | None, str | None, str | None]:
-    """Return what stands for SAID: application, environment, and JSON of all other fields."""
-    application = fields.get(APPLICATION)
-    environment = fields.get(ENVIRONMENT)
-    plain = isinstance(application, str), isinstance(environment, str)
-    if len(fields) == sum(plain):
-        return application, environment, None  # type: ignore[return-value]
-    rest = dict(fields)
-    # a flag is no name: it stays with the rest
-    named = rest.pop(APPLICATION) if plain[0] else None
-    placed = rest.pop(ENVIRONMENT) if plain[1] else None
-    return named, placed, _context.encode(rest).decode()  # type: ignore[return-value]
+def _sayings(
+    dictionaries: Dictionaries,
+    which: int,
+    people: KeyColumn,
+    rows: npt.NDArray[np.intp],
+    texts: list[str],
+) -> pa.Array:
+    """Return the key of what is said in some rows, null in the others."""
+    keys = np.zeros(len(people), np.int32)
+    if len(rows):
+        keys[rows] = dictionaries.sayings(which, people[rows], texts)
+    return pa.array(keys, pa.int32(), mask=keys == 0)
+
+
+def _contexts(
+    dictionaries: Dictionaries, people: KeyColumn, fields: dict[str, list[str | bool | None]]
+) -> pa.Array:
+    """Return the key of each event's other fields; of nobody in particular if none is a hash."""
+    code = np.zeros(len(people), np.int64)
+    values = [coded(column) for column in fields.values()]
+    for codes, distinct in values:
+        if code.max(initial=0) > (1 << 62) // len(distinct):
+            code = first_and_place(code)[1]
+        code = code * len(distinct) + codes
+    first, place = first_and_place(code)
+    texts, personal = [], []
+    for row in first.tolist():
+        context = {}
+        for name, (codes, distinct) in zip(fields, values, strict=True):
+            value = distinct[codes[row]]
+            if value is not None:
+                context[name] = value
+        texts.append(_context.encode(context).decode() if context else None)
+        personal.append(any(isinstance(v, str) and is_hash(v) for v in context.values()))
+    shared = [n for n, text in enumerate(texts) if text is not None and not personal[n]]
+    of_code = np.zeros(len(texts), np.int32)
+    nobody = np.full(len(shared), NOBODY, np.int32)
+    of_code[shared] = dictionaries.sayings(CONTEXT, nobody, [texts[n] or "" for n in shared])
+    keys = of_code[place]
+    own = np.flatnonzero(np.array(personal, bool)[place])
+    said = [texts[n] or "" for n in place[own].tolist()]
+    keys[own] = dictionaries.sayings(CONTEXT, people[own], said)
+    return pa.array(keys, pa.int32(), mask=keys == 0)

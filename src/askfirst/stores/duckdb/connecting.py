@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from askfirst import __version__
 from askfirst.stores.base import StoreError, StoreHeldError
-from askfirst.stores.duckdb import sql
+from askfirst.stores.duckdb import memory, sql
 
-MIB = 1 << 20
 # Checkpointing four times as seldom as by default loads a fifth faster and takes less space;
 # the price is up to a second more at the next start after a crash.
 CHECKPOINT_EVERY = "64MiB"
-MOST_MEMORY_MIB = 2048  # the largest question on 50 million events fits; beyond it DuckDB spills
 
 # Nothing is fetched, nothing outside the file is read, nothing is kept in the home directory.
 QUIET = {
@@ -27,12 +28,15 @@ QUIET = {
 
 
 def connect(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open the file at `path`, making or migrating it. Raises StoreError or StoreHeldError."""
+    """Open the file at `path`, making or migrating it. Raises StoreError or StoreHeldError.
+
+    What a process that was killed left beside it is deleted.
+    """
+    pa.set_memory_pool(pa.system_memory_pool())  # the default one keeps 40 MB more
     new = not path.exists()
     config: dict[str, str | bool | int | float | list[str]] = {
         **QUIET,
         "checkpoint_threshold": CHECKPOINT_EVERY,
-        "memory_limit": _memory_limit(),
     }
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -44,18 +48,63 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
     try:
         if new:
             path.chmod(0o600)
+        remove_parts(part_of(path))
+        shutil.rmtree(_spilled(path), ignore_errors=True)  # nothing of this process is there yet
         _migrate(connection, path)
-        connection.execute("SET lock_configuration = true")
+        _settle(connection)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
+def arrow(
+    cursor: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[str, object]
+) -> pa.RecordBatchReader:
+    """Run a question and return its rows in batches, as they come."""
+    found = cursor.sql(text, params=dict(parameters))
+    return pa.RecordBatchReader.from_stream(found)
+
+
+def part_of(path: Path) -> Path:
+    """Return where a store's file is written anew, before it takes the place of the old one."""
+    return path.with_name(path.name + ".part")
+
+
+def remove_parts(path: Path) -> None:
+    """Delete a file of DuckDB that nobody holds, and what belongs to it."""
+    path.unlink(missing_ok=True)
+    wal_of(path).unlink(missing_ok=True)
+
+
+def wal_of(path: Path) -> Path:
+    """Return where DuckDB writes ahead what is not yet in the file."""
+    return path.with_name(path.name + ".wal")
+
+
+def sync(path: Path) -> None:
+    """Have a file or folder on disk. Not for a file of DuckDB that is open: see DuckDBStore."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def quoted(text: str, quote: str) -> str:
+    """Return a text in quotes, for SQL that takes no parameters."""
+    return quote + text.replace(quote, quote * 2) + quote
+
+
 def one_line(error: Exception) -> str:
     """Return the first line of what DuckDB says, without the name of the kind of error."""
     first = str(error).strip().partition("\n")[0]
     return first.partition("Error: ")[2] or first
+
+
+def _spilled(path: Path) -> Path:
+    """Return the folder where DuckDB puts what does not fit into memory."""
+    return path.with_name(path.name + ".tmp")
 
 
 def _why_not(path: Path, error: duckdb.Error) -> StoreError:
@@ -67,13 +116,14 @@ def _why_not(path: Path, error: duckdb.Error) -> StoreError:
     return StoreError(f"{path} cannot be opened as a store: {one_line(error)}")
 
 
-def _memory_limit() -> str:
-    """Half of the machine's memory, and not more than MOST_MEMORY_MIB."""
+def _settle(connection: duckdb.DuckDBPyConnection) -> None:
+    """Lock the settings, but for the memory."""
     try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MIB
-    except (AttributeError, ValueError, OSError):  # Windows; a kernel that does not say
-        total = 2 * MOST_MEMORY_MIB
-    return f"{min(MOST_MEMORY_MIB, total // 2)}MiB"
+        connection.execute("SET allowed_configs = ['memory_limit']")
+        connection.execute(memory.setting(memory.LOADING))
+    except duckdb.CatalogException:  # DuckDB 1.x cannot tell one setting from another
+        connection.execute(memory.setting(memory.ASKING))
+    connection.execute("SET lock_configuration = true")
 
 
 def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

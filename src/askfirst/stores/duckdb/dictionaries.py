@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from askfirst.stores.base import HASH_BYTES
 from askfirst.stores.duckdb import sql
+from askfirst.stores.duckdb.keys import (
+    KeyColumn,
+    Keys,
+    coded,
+    hashes,
+    hashes_of_bytes,
+    joined,
+)
+from askfirst.stores.duckdb.runs import Prints
 
-# Installations remembered; about 1.5 KB each with what they have said. The memory is emptied when
-# it is full, and fills again from the tables.
-MOST_REMEMBERED = 100_000
+# Installations and sayings remembered, at 20 to 40 bytes each. The memory is emptied when full,
+# and fills again from the tables.
+MOST_REMEMBERED = 2_000_000
 
 NAMES, INSTALLATIONS, SAYINGS = range(3)  # what keys are counted by
 SAID = ("application", "environment", "context")  # what an installation may say of itself
-
-
-@dataclass(slots=True)
-class Remembered:
-    """An installation's key, and the keys of all texts it has ever said, a dict for each of SAID.
-
-    Three, because an application and an environment of the same name have the same hash.
-    """
-
-    key: int
-    said: tuple[dict[str, int], ...] = field(default_factory=lambda: ({}, {}, {}))
+CONTEXT = SAID.index("context")
+NOBODY = 0  # the installation of a saying that says nothing about any one in particular
 
 
 class Dictionaries:
@@ -40,13 +42,16 @@ class Dictionaries:
         self._connection = connection
         self.forget()
 
+    def move(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Work through another connection, to the same tables, from now on."""
+        self._connection = connection
+
     def forget(self) -> None:
         """Empty the memory; what is asked for next is read from the tables."""
         self._tools: dict[str, int] = {}
         self._names: dict[tuple[str, int], dict[str, int]] = {}  # by field and tool
-        self._people: dict[int, dict[bytes, Remembered]] = {}  # by tool
         self._last: list[int] = []  # the highest key of names, installations, sayings
-        self._new_sayings: list[tuple[int, int, str, str]] = []
+        self._forget_people()
 
     def tool(self, name: str) -> int:
         """Return the key of a tool, which it gets if it has none."""
@@ -59,54 +64,80 @@ class Dictionaries:
             self._tools[name] = key
         return self._tools[name]
 
-    def names(self, what: str, tool: int, wanted: Iterable[str]) -> Mapping[str, int]:
-        """Return the keys of a tool's versions or commands, new ones included.
+    def names(self, what: str, tool: int, column: Sequence[str]) -> KeyColumn:
+        """Return the key of each version or command of a tool, new ones included.
 
         `what` is "version" or "command".
         """
         self._begin()
         known = self._names.setdefault((what, tool), {})
-        new = [name for name in set(wanted) if name not in known]
+        codes, distinct = coded(column)
+        new = [name for name in distinct if name not in known]
         if new:
-            known.update({name: self._next(NAMES) for name in new})
+            known.update(zip(new, self._next(NAMES, len(new)).tolist(), strict=True))
             keys = [known[name] for name in new]
             self._insert(f"add_{what}s", {"key": keys, "tool": [tool] * len(new), "value": new})
-        return known
+        of_code: KeyColumn = np.array([known[name] for name in distinct], np.int32)
+        result: KeyColumn = of_code[codes]
+        return result
 
-    def people(self, tool: int, wanted: Iterable[bytes]) -> Mapping[bytes, Remembered]:
-        """Return a tool's installations by hash with all they have said, new ones included."""
+    def people(self, tool: int, raw: bytes) -> KeyColumn:
+        """Return the key of each installation of a tool, new ones included.
+
+        What those that are not new have said is remembered from then on. `raw` holds their hashes,
+        32 bytes each.
+        """
         self._begin()
-        known = self._people.setdefault(tool, {})
-        distinct = set(wanted)
-        missing = [who for who in distinct if who not in known]
-        if missing and sum(map(len, self._people.values())) + len(missing) > MOST_REMEMBERED:
-            self._people = {tool: (known := {})}
-            missing = list(distinct)
-        if missing:
-            found = self._find(tool, missing)
-            known.update(found)
-            new = [who for who in missing if who not in found]
-            known.update({who: Remembered(self._next(INSTALLATIONS)) for who in new})
-            if new:
-                keys = [known[who].key for who in new]
-                hashes = pa.array(new, pa.binary())
-                added = {"key": keys, "tool": [tool] * len(new), "hash": hashes}
+        prints = joined(hashes_of_bytes(raw, HASH_BYTES), [tool])
+        keys = self._people.find(prints)
+        rows, place, wanted = _distinct(prints, keys)
+        if self._is_full(len(wanted)):
+            self._forget_people()
+            keys = np.zeros(len(keys), np.int32)
+            rows, place, wanted = _distinct(prints, keys)
+        if len(wanted):
+            hashes_ = np.frombuffer(raw, f"V{HASH_BYTES}")[rows[place.first]]
+            found = self._found(tool, hashes_)
+            new = np.flatnonzero(found == 0)
+            found[new] = self._next(INSTALLATIONS, len(new))
+            self._people.add(wanted, found)
+            keys[rows] = found[place.of]
+            if len(new):
+                tools = np.full(len(new), tool, np.int16)
+                added = {"key": found[new], "tool": tools, "hash": _binary(hashes_[new])}
                 self._insert("add_installations", added)
-        return known
+        return keys
 
-    def say(self, person: Remembered, which: int, text: str) -> int:
-        """Give a key to what a person says for the first time; `write_sayings` writes it."""
-        key = person.said[which][text] = self._next(SAYINGS)
-        self._new_sayings.append((key, person.key, SAID[which], text))
-        return key
+    def sayings(self, which: int, people: KeyColumn, texts: Sequence[str]) -> KeyColumn:
+        """Return the key of what each of some people says, new ones included.
 
-    def write_sayings(self) -> None:
-        """Write the sayings that `saying` has met for the first time."""
-        if self._new_sayings:
-            columns = zip(*self._new_sayings, strict=True)
-            names = ("key", "installation", "field", "value")
-            self._insert("add_sayings", dict(zip(names, columns, strict=True)))
-            self._new_sayings = []
+        `which` is an index of SAID. The keys of people have come from `people`, or are NOBODY.
+        """
+        self._begin()
+        prints = joined(hashes(texts), people.astype(np.int64) * len(SAID) + which)
+        keys = self._said.find(prints)
+        rows, place, wanted = _distinct(prints, keys)
+        if len(wanted):
+            new = self._next(SAYINGS, len(wanted))
+            self._said.add(wanted, new)
+            keys[rows] = new[place.of]
+            first = rows[place.first]
+            added = {
+                "key": new,
+                "installation": people[first],
+                "field": [SAID[which]] * len(new),
+                "value": [texts[row] for row in first.tolist()],
+            }
+            self._insert("add_sayings", added)
+        return keys
+
+    def _forget_people(self) -> None:
+        self._people = Keys()
+        self._said = Keys()
+        self._knows_nobody = False
+
+    def _is_full(self, more: int) -> bool:
+        return len(self._people) + len(self._said) + more > MOST_REMEMBERED
 
     def _begin(self) -> None:
         if not self._last:
@@ -116,34 +147,62 @@ class Dictionaries:
             rows = self._connection.execute(sql.statement("find_names")).fetchall()
             for what, tool, value, key in rows:
                 self._names.setdefault((what, tool), {})[value] = key
+        if not self._knows_nobody:
+            self._knows_nobody = True
+            self._remember_sayings(np.array([NOBODY], np.int32))
 
-    def _next(self, which: int) -> int:
-        self._last[which] += 1
-        return self._last[which]
+    def _next(self, which: int, count: int) -> KeyColumn:
+        self._last[which] += count
+        return np.arange(self._last[which] - count + 1, self._last[which] + 1, dtype=np.int32)
 
-    def _find(self, tool: int, missing: list[bytes]) -> dict[bytes, Remembered]:
+    def _found(self, tool: int, column: npt.NDArray[np.void]) -> KeyColumn:
         """Read installations that are not in memory, and everything they have said."""
-        hashes = pa.array(missing, pa.binary())
-        tools = pa.array([tool] * len(missing), pa.int16())
-        sought = {"row": range(len(missing)), "tool": tools, "hash": hashes}
-        found = {
-            missing[row]: Remembered(key) for row, key in self._select("find_installations", sought)
-        }
-        if found:
-            by_key = {person.key: person for person in found.values()}
-            keys = pa.array(list(by_key), pa.int32())
-            rows = self._select("find_sayings", {"installation": keys})
-            for installation, what, value, key in rows:
-                by_key[installation].said[SAID.index(what)][value] = key
-        return found
+        rows = np.arange(len(column), dtype=np.int32)
+        tools = np.full(len(column), tool, np.int16)
+        sought = {"row": rows, "tool": tools, "hash": _binary(column)}
+        found = self._select("find_installations", sought)
+        keys = np.zeros(len(column), np.int32)
+        keys[found["row"]] = found["key"]
+        if len(found["key"]):
+            self._remember_sayings(found["key"])
+        return keys
 
-    def _select(self, name: str, sought: Mapping[str, object]) -> list[tuple[Any, ...]]:
+    def _remember_sayings(self, people: KeyColumn) -> None:
+        found = self._select("find_sayings", {"installation": people})
+        texts: list[str] = found["value"].tolist()
+        said = joined(
+            hashes(texts), found["installation"].astype(np.int64) * len(SAID) + found["which"]
+        )
+        self._said.add(said, found["key"])
+
+    def _select(self, name: str, sought: Mapping[str, object]) -> dict[str, npt.NDArray[Any]]:
         self._connection.register("sought", pa.table(sought))
-        rows: list[tuple[Any, ...]] = self._connection.execute(sql.statement(name)).fetchall()
+        found = self._connection.execute(sql.statement(name)).fetchnumpy()
         self._connection.unregister("sought")
-        return rows
+        return {column: np.ma.getdata(values) for column, values in found.items()}
 
     def _insert(self, name: str, added: Mapping[str, object]) -> None:
         self._connection.register("added", pa.table(added))
         self._connection.execute(sql.statement(name))
         self._connection.unregister("added")
+
+
+class _Place(NamedTuple):
+    """Where each distinct value comes first, and which of them each row has."""
+
+    first: npt.NDArray[np.intp]
+    of: npt.NDArray[np.intp]
+
+
+def _distinct(prints: Prints, keys: KeyColumn) -> tuple[npt.NDArray[np.intp], _Place, Prints]:
+    """Return the rows without a key, and their distinct prints."""
+    rows = np.flatnonzero(keys == 0)
+    wanted, first, of = np.unique(prints[rows], return_index=True, return_inverse=True)
+    return rows, _Place(first, of), wanted
+
+
+def _binary(column: npt.NDArray[np.void]) -> pa.Array:
+    """Return values of HASH_BYTES bytes each as Arrow has them; a cast would load 50 MB of code."""
+    offsets = np.arange(len(column) + 1, dtype=np.int32) * HASH_BYTES
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(column.tobytes())]
+    return pa.Array.from_buffers(pa.binary(), len(column), buffers)

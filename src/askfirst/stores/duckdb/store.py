@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import msgspec
@@ -15,15 +16,18 @@ import pyarrow as pa
 
 from askfirst.contract.model import Contract
 from askfirst.stores.base import Counts, Events, Loaded, Position, StoreError
-from askfirst.stores.duckdb import connecting, sql, upkeep
-from askfirst.stores.duckdb.batch import Batch
+from askfirst.stores.duckdb import backups, connecting, memory, rewriting, runs, seen, sql, upkeep
+from askfirst.stores.duckdb.batch import Batch, together
 from askfirst.stores.duckdb.dictionaries import Dictionaries
+from askfirst.stores.duckdb.gate import Gate
+from askfirst.stores.duckdb.pieces import pieces
 
 
 class DuckDBStore:
     """Implements `askfirst.stores.base.Store`.
 
-    One lock serves everything that writes; a query has a cursor of its own and waits for nobody.
+    One lock serves everything that writes; a query has a cursor of its own and waits for nobody,
+    except for the moment in which a scrubbed file takes the place of the old one.
     While a store is open nothing else in this process may open and close its file: POSIX drops a
     process's lock on a file when any of its descriptors for it is closed.
     """
@@ -32,29 +36,31 @@ class DuckDBStore:
         self.path = path
         self._connection = connecting.connect(path)
         self._dictionaries = Dictionaries(self._connection)
+        self._seen = seen.Seen(self._connection, path.with_name(path.name + seen.SUFFIX))
         self._lock = threading.Lock()
+        self._copying = threading.Lock()  # a backup made during a scrub would keep what it scrubs
+        self._gate = Gate()
+        self._memory = memory.Memory(self._connection)
+        self._is_open = True
 
     def load(
         self, events: Iterable[Events], counts: Counts, position: Position | None = None
     ) -> Loaded:
         """Store events, counts and the log position in one transaction, all or nothing."""
-        parts = [part for part in events if len(part)]
+        batches = [Batch.of(one) for one in together(events)]
         total: Counter[tuple[str, int, str]] = Counter(counts)
-        loaded = Loaded(0, 0)
+        stored = duplicate = 0
         with self._transaction():
-            if parts:
-                batch = Batch.of(parts, self._dictionaries)
-                kept = ~self._duplicates(batch)
-                if kept.any():
-                    self._run("add_events", batch=batch.rows(kept, self._dictionaries))
+            for batch in batches:
+                kept = self._add(batch)
                 total.update(batch.counts(kept))
-                stored = int(np.count_nonzero(kept))
-                loaded = Loaded(stored, len(kept) - stored)
+                new = int(np.count_nonzero(kept))
+                stored, duplicate = stored + new, duplicate + len(kept) - new
             self._add_counts(total)
             if position is not None:
                 place = {"log": position.log, "segment": position.segment}
                 self._upsert("position", {**place, "byte_offset": position.offset})
-        return loaded
+        return Loaded(stored, duplicate)
 
     def position(self, log: str) -> Position | None:
         """Return how far `log` has been loaded, or None if it never was."""
@@ -75,81 +81,175 @@ class DuckDBStore:
 
     def query(self, name: str, parameters: Mapping[str, object]) -> list[tuple[object, ...]]:
         """Run `questions/<name>.sql`. Sees every `load` that has returned."""
-        return self._read(sql.question(name), parameters)
+        with self._memory.of(memory.ASKING):
+            return self._read(sql.question(name), parameters)
 
     def erase(self, tool: str, installation: bytes) -> int:
         """Forget an installation (32 bytes) and everything said about it; return how many events.
 
-        Blocks of the file that this frees keep their bytes until they are used again.
+        No answer has it from then on; its bytes are gone after the next `scrub`.
         """
         erased = 0
-        with self._transaction():
+        with self._memory.of(memory.READING), self._transaction():
             found = self._run("find_installation", {"tool": tool, "installation": installation})
             for (key,) in found:
-                [(erased,)] = self._run("count_to_erase", {"installation": key})
-                for text in sql.script("erase"):
-                    self._connection.execute(text, {"installation": key})
+                columns = self._fetch("identities_of", {"installation": key})
+                moment = columns["timestamp"]
+                halves = np.stack([columns["id_high"], columns["id_low"]], axis=1)
+                self._seen.drop(self._dictionaries.tool(tool), moment, runs.prints(moment, halves))
+                self._script("erase", {"installation": key})
+                self._note(tool, installation=installation)
+                erased = len(moment)
             self._dictionaries.forget()
-        if found:
-            self._checkpoint()
-        return int(erased)
+        return erased
 
     def retain(self, tool: str, before: int) -> int:
         """Forget events of a tool with a timestamp before `before` (ms UTC); return how many."""
-        with self._transaction():
+        with self._memory.of(memory.READING), self._transaction():
             key = self._dictionaries.tool(tool) if tool in self.tools() else 0
             old = {"tool": key, "before": before}
             [(forgotten,)] = self._run("count_to_retain", old)
             if forgotten:
                 self._run("retain", old)
-                for text in sql.script("sweep"):
-                    self._connection.execute(text)
+                self._seen.drop_before(key, before)
+                self._script("sweep", {})
+                self._note(tool, before=before)
                 self._dictionaries.forget()
-        if forgotten:
-            self._checkpoint()
         return int(forgotten)
 
-    def scrub(self) -> bool:
-        return False
-
     def size(self) -> int:
+        """Return how many bytes the store takes on this machine's disk."""
         files = (self.path, self.path.with_name(self.path.name + ".wal"))
         return sum(path.stat().st_size for path in files if path.exists())
+
+    def scrub(self) -> bool:
+        """Make what was forgotten since the last time unreadable in every file, and in the backups
+        beside the store; return whether there was anything.
+
+        Raises StoreError for a backup that cannot be scrubbed, once everything else is.
+        """
+        with self._copying, self._lock:
+            self._reopen()
+            due = [backups.Forgotten(*row) for row in self._rows("forgotten")]
+            if not due:
+                return False
+            kept = backups.scrub(self.path, due)
+            if not kept or any(row.here for row in due):
+                self._rewrite(still_due=bool(kept))
+            if kept:
+                raise StoreError("; ".join(kept))
+        return True
 
     def tools(self) -> Sequence[str]:
         """Return the names of tools that have events or a contract."""
         return [str(name) for (name,) in self._read(sql.statement("tools"), {})]
 
+    def count(self, tool: str) -> int:
+        """Return how many events of a tool are stored."""
+        [(count,)] = self._read(sql.statement("count"), {"tool": tool})
+        return int(str(count))
+
     def events(self, tool: str) -> Iterator[Events]:
         """Yield everything stored of a tool in order of time, some thousand events at a time."""
-        return upkeep.events(self._connection.cursor(), self.path, tool)
+        hours: Any = self._read(sql.statement("hours"), {"tool": tool})
+        for first, last in pieces(hours, upkeep.PIECE):
+            stretch = {"low": first * upkeep.HOUR_MS, "high": (last + 1) * upkeep.HOUR_MS}
+            with self._memory.of(memory.READING), self._reading() as cursor:
+                question = {"tool": tool, **stretch}
+                table = connecting.arrow(cursor, sql.statement("everything"), question).read_all()
+            for start in range(0, len(table), upkeep.ROWS):
+                yield upkeep.events(tool, table.slice(start, upkeep.ROWS))
 
     def backup(self, target: Path) -> None:
         """Write a copy of the whole store, as it is now, to a path where nothing is."""
-        upkeep.backup(self._connection.cursor(), target)
+        part = connecting.part_of(target)
+        how = rewriting.Copy(ordered=False, beside=False, still_due=False)
+        try:
+            with self._copying, self._gate.passing(), self._connection.cursor() as cursor:
+                if target.exists():
+                    raise StoreError(f"{target} exists; give a path where nothing is")
+                rewriting.write(cursor, part, how)
+                part.rename(target)
+                connecting.sync(target.parent)
+        except OSError as error:
+            raise StoreError(f"{target} cannot be written: {error.strerror}") from error
+        except duckdb.Error as error:
+            raise StoreError(f"{target} cannot be written: {connecting.one_line(error)}") from error
 
     def check(self) -> list[str]:
         """Say what is wrong with the store, one sentence for each thing; [] if nothing is."""
-        return upkeep.check(self._connection.cursor(), self.path)
+        try:
+            reading = self._memory.of(memory.READING)
+            with reading, self._gate.passing(), self._connection.cursor() as cursor:
+                found = upkeep.check(cursor, self.path)
+            with self._lock:  # a load that ends meanwhile may delete a file
+                return found + self._seen.problems()
+        except duckdb.Error as error:  # it is closed
+            raise StoreError(f"{self.path}: {connecting.one_line(error)}") from error
 
     def close(self) -> None:
         """Let go of the store; waits for a load that is under way."""
         with self._lock:
+            self._seen.close()
             self._connection.close()
 
-    def _duplicates(self, batch: Batch) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        """Tell for each row whether it is stored already or came earlier in the same batch."""
-        mask = batch.repeated()
-        span = {"low": int(batch.timestamp.min()), "high": int(batch.timestamp.max())}
-        rows = self._run("duplicates", span, arrivals=batch.identities())
-        mask[[row for (row,) in rows]] = True
-        return mask
+    def _add(self, batch: Batch) -> runs.Mask:
+        """Store the events that are new, and tell which."""
+        tool = self._dictionaries.tool(batch.events.tool)
+        order = batch.order
+        moment, print_ = batch.timestamp[order], batch.print[order]
+        kept = ~batch.repeated()
+        kept[order] &= ~self._seen.holds(tool, moment, print_)
+        if kept.any():
+            self._run("add_events", batch=batch.rows(tool, kept, self._dictionaries))
+            new = kept[order]
+            self._seen.add(tool, moment[new], print_[new])
+        return kept
 
     def _add_counts(self, counts: Counts) -> None:
         for (tool, day, kind), n in counts.items():
             if n:
                 key = self._dictionaries.tool(tool)
                 self._upsert("count", {"tool": key, "day": day, "kind": kind, "n": n})
+
+    def _note(
+        self, tool: str, *, installation: bytes | None = None, before: int | None = None
+    ) -> None:
+        """Record that something is to be scrubbed."""
+        row = {"tool": tool, "installation": installation, "before": before}
+        self._run("add_forgotten", row)
+
+    def _rewrite(self, *, still_due: bool) -> None:
+        """Put a new file in the place of the old one, with nothing in it but what is stored."""
+        part = connecting.part_of(self.path)
+        how = rewriting.Copy(ordered=True, beside=True, still_due=still_due)
+        try:
+            reading = self._memory.of(memory.READING)
+            with reading, self._gate.passing(), self._connection.cursor() as cursor:
+                rewriting.write(cursor, part, how)
+            with self._gate.closed():
+                self._connection.execute("CHECKPOINT")
+                wal = connecting.wal_of(self.path)
+                if wal.exists() and wal.stat().st_size:  # it would be taken for the new file's
+                    raise StoreError(f"{wal} is still in use; restart the collector")
+                part.replace(self.path)
+                connecting.sync(self.path.parent)
+                self._connection.close()
+                self._is_open = False
+                self._reopen()
+        except OSError as error:
+            raise StoreError(f"{part} cannot be written: {error.strerror}") from error
+        except duckdb.Error as error:
+            raise StoreError(f"{part} cannot be written: {connecting.one_line(error)}") from error
+
+    def _reopen(self) -> None:
+        """Open the file again if the last attempt to, after a scrub, failed."""
+        if not self._is_open:
+            self._connection = connecting.connect(self.path)
+            self._memory.move(self._connection)
+            self._dictionaries.move(self._connection)
+            self._seen.move(self._connection)
+            self._is_open = True
 
     def _upsert(self, what: str, row: Mapping[str, object]) -> None:
         """Update a row, or insert it: a third of what ON CONFLICT takes, and nobody else writes."""
@@ -170,35 +270,49 @@ class DuckDBStore:
             self._connection.unregister(table)
         return rows
 
+    def _fetch(self, name: str, parameters: Mapping[str, object]) -> dict[str, Any]:
+        """Run a statement within the transaction; return its columns."""
+        found = self._connection.execute(sql.statement(name), dict(parameters)).fetchnumpy()
+        return {column: np.ma.getdata(values) for column, values in found.items()}
+
+    def _script(self, name: str, parameters: Mapping[str, object]) -> None:
+        for text in sql.script(name):
+            used = {key: value for key, value in parameters.items() if f"${key}" in text}
+            self._connection.execute(text, used)
+
+    def _rows(self, name: str) -> list[tuple[Any, ...]]:
+        return self._read(sql.statement(name), {})
+
     def _read(self, text: str, parameters: Mapping[str, object]) -> list[tuple[object, ...]]:
+        with self._reading() as cursor:
+            rows: list[tuple[object, ...]] = cursor.execute(text, dict(parameters)).fetchall()
+            return rows
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give a cursor for questions. Raises StoreError."""
         try:
-            with self._connection.cursor() as cursor:
-                rows: list[tuple[object, ...]] = cursor.execute(text, dict(parameters)).fetchall()
-                return rows
+            with self._gate.passing(), self._connection.cursor() as cursor:
+                yield cursor
         except duckdb.Error as error:
             raise StoreError(f"{self.path}: {connecting.one_line(error)}") from error
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        """All or nothing, what is remembered in memory included."""
+        """All or nothing, what is remembered in memory and the files beside the store included."""
         with self._lock:
+            self._reopen()
             try:
                 self._connection.execute("BEGIN")
                 yield
                 self._connection.execute("COMMIT")
             except BaseException as error:
                 self._dictionaries.forget()
+                self._seen.close()
                 # a failed COMMIT has ended the transaction already, a closed store never began one
                 with contextlib.suppress(duckdb.Error):
                     self._connection.execute("ROLLBACK")
                 if isinstance(error, duckdb.Error):
                     raise StoreError(f"{self.path}: {connecting.one_line(error)}") from error
                 raise
-
-    def _checkpoint(self) -> None:
-        """Move what was written ahead into the file, so that nothing of it stays in the log."""
-        with self._lock:
-            try:
-                self._connection.execute("CHECKPOINT")
-            except duckdb.Error as error:
-                raise StoreError(f"{self.path}: {connecting.one_line(error)}") from error
+            self._seen.settle()

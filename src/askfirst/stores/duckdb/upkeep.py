@@ -1,82 +1,57 @@
-"""What an operator does with a whole store: read all of it, copy it, check it."""
+"""What an operator does with a whole store: read all of it, check it."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from array import array
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import msgspec
+import numpy as np
+import pyarrow as pa
 
-from askfirst.stores.base import Events, StoreError
+from askfirst.stores.base import Events
 from askfirst.stores.duckdb import connecting, sql
 from askfirst.stores.duckdb.batch import APPLICATION, ENVIRONMENT
 
-ROWS = 10_000  # of events held in memory at a time
-
-
-def events(cursor: duckdb.DuckDBPyConnection, path: Path, tool: str) -> Iterator[Events]:
-    """Yield all events of a tool in order of time. Raises StoreError."""
-    try:
-        with cursor:
-            cursor.execute(sql.statement("everything"), {"tool": tool})
-            while rows := cursor.fetchmany(ROWS):
-                yield _events(tool, rows)
-    except duckdb.Error as error:
-        raise StoreError(f"{path}: {connecting.one_line(error)}") from error
+ROWS = 10_000  # of events yielded at a time
+PIECE = 200_000  # events read at a time: 50 MB
+HOUR_MS = 3_600_000
 
 
 def check(cursor: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
     """Say what is wrong with a store; [] if nothing is."""
     try:
-        with cursor:
-            rows = cursor.execute(sql.statement("check")).fetchall()
+        rows = cursor.execute(sql.statement("check")).fetchall()
     except duckdb.Error as error:  # a damaged block
         return [f"{path} cannot be read: {connecting.one_line(error)}"]
     return [f"{path} has {count} {what}" for what, count in rows if count]
 
 
-def backup(cursor: duckdb.DuckDBPyConnection, target: Path) -> None:
-    """Copy a store as it is at this moment to a new file, mode 0600. Raises StoreError."""
-    if target.exists():
-        raise StoreError(f"{target} exists; give a path where nothing is")
-    part = target.with_name(target.name + ".part")
-    try:
-        part.unlink(missing_ok=True)
-        with cursor:
-            [(name,)] = cursor.execute("SELECT current_database()").fetchall()
-            cursor.execute(f"ATTACH {_quoted(str(part), chr(39))} AS askfirst_copy")
-            cursor.execute(f"COPY FROM DATABASE {_quoted(name, chr(34))} TO askfirst_copy")
-            cursor.execute("DETACH askfirst_copy")
-        part.chmod(0o600)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.rename(target)
-    except OSError as error:
-        raise StoreError(f"{target} cannot be written: {error.strerror}") from error
-    except duckdb.Error as error:
-        raise StoreError(f"{target} cannot be written: {connecting.one_line(error)}") from error
+def events(tool: str, table: pa.Table) -> Events:
+    """Return the rows of `statements/everything.sql` as events."""
+    halves = np.stack([table["id_high"].to_numpy(), table["id_low"].to_numpy()], axis=1)
+    moments = array("q", table["timestamp"].to_numpy().tobytes())
+    made = Events(tool, bytearray(halves.astype(">i8").tobytes()), moments, moments[:])
+    made.installation += b"".join(table["hash"].to_pylist())
+    made.version = table["version"].to_pylist()
+    made.command = table["command"].to_pylist()
+    made.fields = _fields(table)
+    return made
 
 
-def _events(tool: str, rows: list[Any]) -> Events:
-    result = Events(tool)
-    for high, low, moment, installation, version, command, application, environment, rest in rows:
-        result.id.append(high.to_bytes(8, "big", signed=True) + low.to_bytes(8, "big", signed=True))
-        result.timestamp.append(moment)
-        result.received.append(moment)
-        result.installation.append(installation)
-        result.version.append(version)
-        result.command.append(command)
-        fields: dict[str, str | bool] = msgspec.json.decode(rest) if rest else {}
-        if application is not None:
-            fields[APPLICATION] = application
-        if environment is not None:
-            fields[ENVIRONMENT] = environment
-        result.fields.append(fields)
-    return result
-
-
-def _quoted(text: str, quote: str) -> str:
-    return quote + text.replace(quote, quote * 2) + quote
+def _fields(table: pa.Table) -> dict[str, list[str | bool | None]]:
+    """Return a column for each field that any of the rows has."""
+    context = table["context"].combine_chunks().dictionary_encode()
+    decoded = [msgspec.json.decode(text) for text in context.dictionary.to_pylist()]
+    of_row = [None if code is None else decoded[code] for code in context.indices.to_pylist()]
+    names = dict.fromkeys(name for fields in decoded for name in fields)
+    columns = {name: [row.get(name) if row else None for row in of_row] for name in names}
+    for name, column in ((APPLICATION, "application"), (ENVIRONMENT, "environment")):
+        texts = table[column].to_pylist()
+        if name in columns:  # a flag of that name
+            flags = columns[name]
+            texts = [texts[row] if flag is None else flag for row, flag in enumerate(flags)]
+        if any(text is not None for text in texts):
+            columns[name] = texts
+    return columns

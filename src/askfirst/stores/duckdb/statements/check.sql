@@ -10,15 +10,15 @@ UNION ALL
 SELECT 'events of an unknown command', count(*) FROM events WHERE command NOT IN (SELECT key FROM commands)
 UNION ALL
 SELECT 'events that refer to an unknown value', count(*) FROM events
-WHERE coalesce(application NOT IN (SELECT key FROM sayings), false)
-   OR coalesce(environment NOT IN (SELECT key FROM sayings), false)
-   OR coalesce(context NOT IN (SELECT key FROM sayings), false)
+WHERE (application IS NOT NULL AND application NOT IN (SELECT key FROM sayings))
+   OR (environment IS NOT NULL AND environment NOT IN (SELECT key FROM sayings))
+   OR (context IS NOT NULL AND context NOT IN (SELECT key FROM sayings))
 UNION ALL
 SELECT 'installations without an event', count(*) FROM installations
-WHERE key NOT IN (SELECT installation FROM events)
+WHERE key NOT IN (SELECT DISTINCT installation FROM events)
 UNION ALL
 SELECT 'values of an unknown installation', count(*) FROM sayings
-WHERE installation NOT IN (SELECT key FROM installations)
+WHERE installation <> 0 AND installation NOT IN (SELECT key FROM installations)
 UNION ALL
 SELECT 'events stored twice', coalesce(sum(times - 1), 0)
 FROM (SELECT count(*) AS times FROM events GROUP BY tool, timestamp, id_high, id_low HAVING times > 1)

@@ -1,0 +1,48 @@
+"""`POST /v1/store/{job}`: what an operator asks of the store that a running collector holds."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from askfirst.collector import upkeep
+from askfirst.collector.collector import Collector
+from askfirst.collector.request import Refusal
+from askfirst.stores.base import Store
+
+READING = frozenset(("check", "backup"))  # loading goes on meanwhile
+MOST_BYTES = 4096
+
+
+class Looking:
+    """Looks after the store of a collector. `after` needs the token."""
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+
+    async def after(self, request: Request) -> Response:
+        """Do one of `upkeep.JOBS` on everything that was accepted before."""
+        job = request.path_params["job"]
+        if job not in upkeep.JOBS:
+            raise Refusal(404, f"there is no such job; ask for one of {', '.join(upkeep.JOBS)}")
+        body = await request.body()
+        if len(body) > MOST_BYTES:
+            raise Refusal(413, f"send at most {MOST_BYTES} bytes")
+        collector = self._collector
+        # what is to be erased must not come back from a log
+        places = await asyncio.to_thread(collector.loader.end_segments)
+        await collector.caught_up(places)
+
+        def work(store: Store) -> upkeep.Answer:
+            place = upkeep.Place(store, collector.config.store or Path(), collector.now)
+            return upkeep.do(place, job, body)
+
+        try:
+            if job in READING:
+                return JSONResponse(await asyncio.to_thread(work, collector.store))
+            return JSONResponse(await collector.loader.do(work))
+        except upkeep.UpkeepError as error:
+            raise Refusal(422, str(error)) from error

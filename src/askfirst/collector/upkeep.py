@@ -1,0 +1,144 @@
+"""What an operator has a store do, whether it is opened for that or a running collector holds it.
+
+Each function takes a store and what was sent as JSON, and returns what is sent back. A collector
+calls them in a thread, once it has loaded what it accepted before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+
+from askfirst.contract.event import is_hash
+from askfirst.stores.base import DAY_MS, Store, StoreError
+from askfirst.stores.duckdb import backups
+
+KEEP = 7  # backups kept beside a store
+Answer: TypeAlias = dict[str, Any]
+
+
+class UpkeepError(Exception):
+    """What was asked for makes no sense; one line that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A store, where its file is, and the clock (ms UTC)."""
+
+    store: Store
+    path: Path
+    now: Callable[[], int]
+
+
+class Check(msgspec.Struct, forbid_unknown_fields=True):
+    """Ask whether the store is whole."""
+
+
+class Backup(msgspec.Struct, forbid_unknown_fields=True):
+    """Ask for a backup beside the store, after which the newest `keep` stay."""
+
+    keep: int = KEEP
+
+
+class Retain(msgspec.Struct, forbid_unknown_fields=True):
+    """Ask to forget what is older than the contract says, or than `days`, of one tool or all."""
+
+    tool: str | None = None
+    days: int | None = None
+
+
+class Erase(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Ask to forget an installation (64 hex characters), of one tool or all."""
+
+    installation_id: str
+    tool: str | None = None
+
+
+def check(place: Place, _asked: Check) -> Answer:
+    """Say what is wrong, and how many events there are of each tool."""
+    counts = {tool: place.store.count(tool) for tool in place.store.tools()}
+    return {"problems": place.store.check(), "events": counts}
+
+
+def backup(place: Place, asked: Backup) -> Answer:
+    """Make a backup beside the store and delete the oldest; return its path."""
+    if asked.keep < 1:
+        raise UpkeepError("keep is at least 1")
+    return {"backup": str(make_backup(place, asked.keep))}
+
+
+def retain(place: Place, asked: Retain) -> Answer:
+    """Forget, and return how many events of each tool."""
+    if asked.days is not None and asked.days < 1:
+        raise UpkeepError("days is at least 1")
+    contracts = {contract.name: contract for contract in place.store.contracts()}
+    if asked.tool is not None and asked.tool not in contracts:
+        raise UpkeepError("the store has no contract of that tool")
+    forgotten = {}
+    for name, contract in contracts.items():
+        if asked.tool in (None, name):
+            days = asked.days or contract.retention_days
+            forgotten[name] = place.store.retain(name, place.now() - days * DAY_MS)
+    place.store.scrub()
+    return {"forgotten": forgotten}
+
+
+def erase(place: Place, asked: Erase) -> Answer:
+    """Forget an installation; once this returns, no file of the store holds it."""
+    if not is_hash(asked.installation_id):
+        raise UpkeepError("installationId is 64 lower-case hex characters")
+    if asked.tool is not None and asked.tool not in place.store.tools():
+        raise UpkeepError("the store knows no such tool")
+    who = bytes.fromhex(asked.installation_id)
+    tools = place.store.tools() if asked.tool is None else [asked.tool]
+    erased = sum(place.store.erase(tool, who) for tool in tools)
+    place.store.scrub()
+    return {"erased": erased}
+
+
+# what can be asked of a running collector: `POST /v1/store/<name>`
+JOBS: Mapping[str, tuple[type[msgspec.Struct], Callable[[Place, Any], Answer]]] = {
+    "check": (Check, check),
+    "backup": (Backup, backup),
+    "retain": (Retain, retain),
+    "erase": (Erase, erase),
+}
+
+
+def do(place: Place, name: str, body: bytes) -> Answer:
+    """Do one of JOBS, asked for in JSON. Raises UpkeepError for nonsense, StoreError."""
+    form, job = JOBS[name]
+    try:
+        asked = msgspec.json.decode(body or b"{}", type=form)
+    except msgspec.DecodeError as error:
+        raise UpkeepError(f"not what is asked for: {error}") from error
+    return job(place, asked)
+
+
+def make_backup(place: Place, keep: int = KEEP) -> Path:
+    """Copy a store as it is now into `<store>-backups/`; of what is there, the newest `keep` stay.
+
+    The name is the moment in UTC. Raises StoreError.
+    """
+    folder = backups.folder_of(place.path)
+    moment = datetime.fromtimestamp(place.now() / 1000, timezone.utc)
+    target = folder / f"{moment:%Y-%m-%dT%H-%M-%S.%f}Z{backups.ENDING}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        backups.remove_parts(place.path)
+        place.store.backup(target)
+        for old in list_backups(place.path)[:-keep]:
+            backups.remove(old)
+    except OSError as error:
+        raise StoreError(f"{error.filename or folder} cannot be used: {error.strerror}") from error
+    return target
+
+
+def list_backups(store: Path) -> list[Path]:
+    """Return the backups beside a store, the oldest first."""
+    return backups.files(store)

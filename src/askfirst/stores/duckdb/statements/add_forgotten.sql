@@ -1,0 +1,1 @@
+INSERT INTO forgotten VALUES ($tool, $installation, $before, true)

@@ -1,0 +1,4 @@
+INSERT INTO askfirst_fresh.events
+FROM events
+WHERE installation BETWEEN $low AND $high
+ORDER BY installation, timestamp

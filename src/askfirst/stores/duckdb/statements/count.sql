@@ -1,0 +1,1 @@
+SELECT count(*) FROM events WHERE tool = (SELECT key FROM tools WHERE name = $tool)

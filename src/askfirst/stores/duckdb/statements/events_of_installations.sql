@@ -1,0 +1,1 @@
+SELECT installation, count(*) FROM events GROUP BY installation ORDER BY installation

@@ -1,0 +1,1 @@
+SELECT tool, count(*) FROM events GROUP BY tool ORDER BY tool

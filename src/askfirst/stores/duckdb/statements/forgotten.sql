@@ -1,0 +1,1 @@
+SELECT tool, installation, before, here FROM forgotten

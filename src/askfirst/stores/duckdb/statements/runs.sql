@@ -1,0 +1,1 @@
+SELECT tool, number, size, crc FROM runs

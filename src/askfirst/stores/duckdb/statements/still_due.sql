@@ -1,0 +1,1 @@
+INSERT INTO askfirst_fresh.forgotten SELECT tool, installation, before, false FROM forgotten

@@ -1,0 +1,297 @@
+"""What was forgotten cannot be read any more: not in a free block, a log, a backup or a part file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from askfirst.stores.base import DAY_MS, Loaded, StoreError
+from askfirst.stores.duckdb import backups, connecting, rewriting
+from askfirst.stores.opening import open_store
+from tests.stores.making import DAY, TOOL, events, hashed
+
+GONE = {
+    "who": "ann",
+    "application.name": hashed("app").hex(),
+    "application.env": hashed("env").hex(),
+    "user.group": hashed("group").hex(),  # a hash that is neither: part of the context
+    "runtime": "6.6.6",  # what nobody else says
+}
+
+
+def filled(path, people=200):
+    """Make a store with one installation to be forgotten among many; return its traces."""
+    store = open_store(path)
+    others = [
+        {
+            "id": ("other", number),
+            "who": number % 40,
+            "day": number % 30,
+            "application.name": f"{number % 40:064}",
+            "runtime": f"{number % 3}.0.0",
+        }
+        for number in range(people)
+    ]
+    gone = [{**GONE, "id": ("gone", number), "day": number} for number in range(20)]
+    store.load([events(*others[:100], *gone, *others[100:])], {})
+    return store, traces(events(*gone))
+
+
+def traces(made):
+    """Return every byte string by which the events could be recognised."""
+    found = {hashed("ann"), hashed("ann").hex().encode(), b"6.6.6"}
+    for name in ("app", "env", "group"):
+        found |= {hashed(name), hashed(name).hex().encode()}
+    for one in made.ids():
+        high, low = one[:8], one[8:]
+        found |= {high[::-1], low[::-1], one, one.hex().encode()}
+    return found
+
+
+def files(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def seen_in(folder, wanted):
+    """Return which byte strings stand in any file of a folder."""
+    data = [path.read_bytes() for path in files(folder)]
+    return {one for one in wanted if any(one in text for text in data)}
+
+
+def everything(store):
+    return [
+        row
+        for part in store.events(TOOL)
+        for row in zip(
+            part.timestamp, part.ids(), part.installations(), part.version, part.command,
+            map(str, part.rows_of_fields()), strict=True,
+        )
+    ]  # fmt: skip
+
+
+def test_what_was_erased_is_in_no_file_afterwards(tmp_path):
+    store, gone = filled(tmp_path / "store")
+    folder = backups.folder_of(tmp_path / "store")
+    folder.mkdir()
+    store.backup(folder / "1.duckdb")
+    before = everything(store)
+    store.close()  # what is only in the log, compressed, is now in the file
+    before_bytes = seen_in(tmp_path, gone)
+    assert {hashed("ann"), b"6.6.6", hashed("app").hex().encode()} <= before_bytes
+    halves = {one for one in gone if len(one) == 8}
+    assert halves & before_bytes == halves
+    store = open_store(tmp_path / "store")
+
+    assert store.erase(TOOL, hashed("ann")) == 20
+    assert store.scrub() is True
+    assert store.scrub() is False
+
+    kept = [row for row in before if row[2] != hashed("ann")]
+    assert everything(store) == kept
+    assert store.check() == []
+    store.close()
+    assert seen_in(tmp_path, gone) == set()
+    with_backup = open_store(folder / "1.duckdb")
+    assert everything(with_backup) == kept
+    with_backup.close()
+
+
+def test_what_was_retained_is_in_no_file_afterwards(tmp_path):
+    store, _ = filled(tmp_path / "store")
+    before = everything(store)
+    limit = (DAY + 25) * DAY_MS
+    old = {row[1][8:][::-1] for row in before if row[0] < limit}
+
+    assert store.retain(TOOL, limit) == len(old)
+    assert store.scrub() is True
+
+    assert everything(store) == [row for row in before if row[0] >= limit]
+    store.close()
+    assert seen_in(tmp_path, old) == set()
+
+
+def test_that_something_is_due_outlives_the_process(tmp_path):
+    store, gone = filled(tmp_path / "store")
+    store.erase(TOOL, hashed("ann"))
+    store.close()
+
+    store = open_store(tmp_path / "store")
+    assert store.scrub() is True
+    store.close()
+    assert seen_in(tmp_path, gone) == set()
+
+
+def test_loading_goes_on_after_a_scrub_and_knows_what_was_there(tmp_path):
+    store, _ = filled(tmp_path / "store")
+    again = events({**GONE, "id": ("gone", 0)}, {"id": ("other", 0), "who": 0})
+    store.erase(TOOL, hashed("ann"))
+    store.scrub()
+
+    assert store.load([again], {}) == Loaded(1, 1)
+    assert store.check() == []
+    assert not (tmp_path / "store.part").exists()
+    store.close()
+
+
+def test_a_backup_that_cannot_be_scrubbed_is_named_and_stays_due(tmp_path):
+    store, gone = filled(tmp_path / "store")
+    folder = backups.folder_of(tmp_path / "store")
+    folder.mkdir()
+    (folder / "bad.duckdb").write_bytes(b"nonsense" * 5000)
+    store.erase(TOOL, hashed("ann"))
+
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"bad\.duckdb.*delete this backup"):
+            store.scrub()
+    assert seen_in(tmp_path, gone - {hashed("ann")}) == set()  # noted until the backup is gone
+    (folder / "bad.duckdb").unlink()
+    assert store.scrub() is True
+    store.close()
+    assert seen_in(tmp_path, gone) == set()
+
+
+def test_questions_are_answered_during_a_scrub(tmp_path, monkeypatch):
+    store, _ = filled(tmp_path / "store")
+    store.erase(TOOL, hashed("ann"))
+    answers = []
+    write = rewriting.write
+
+    def asking(*arguments):
+        write(*arguments)
+        thread = threading.Thread(target=lambda: answers.append(store.count(TOOL)))
+        thread.start()
+        thread.join(30)
+
+    monkeypatch.setattr(rewriting, "write", asking)
+    assert store.scrub() is True
+    assert answers == [200]
+    assert store.count(TOOL) == 200
+    store.close()
+
+
+def test_a_copy_with_too_few_rows_is_not_taken(tmp_path, monkeypatch):
+    store, _ = filled(tmp_path / "store")
+    store.erase(TOOL, hashed("ann"))
+    statement = rewriting.sql.statement
+
+    def short(name):
+        text = statement(name)
+        return f"{text} LIMIT 7" if name == "add_ordered" else text
+
+    monkeypatch.setattr(rewriting.sql, "statement", short)
+    with pytest.raises(StoreError, match="7 rows instead of 200"):
+        store.scrub()
+    monkeypatch.undo()
+    assert not (tmp_path / "store.part").exists()
+    assert store.count(TOOL) == 200
+    assert store.scrub() is True
+    store.close()
+
+
+def test_a_scrubbed_file_that_could_not_be_opened_is_opened_later(tmp_path, monkeypatch):
+    store, _ = filled(tmp_path / "store")
+    store.erase(TOOL, hashed("ann"))
+
+    def refuses(_path):
+        raise StoreError("not now")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(connecting, "connect", refuses)
+        for ask in (store.scrub, store.scrub, lambda: store.load([], {})):
+            with pytest.raises(StoreError, match="not now"):
+                ask()
+        with pytest.raises(StoreError):
+            store.count(TOOL)
+    assert store.load([events({"id": ("other", 0), "who": 0})], {}) == Loaded(0, 1)
+    assert store.count(TOOL) == 200
+    assert store.scrub() is False
+    store.close()
+
+
+DIE = """
+import os, sys
+from pathlib import Path
+from askfirst.stores.duckdb import connecting, rewriting
+from askfirst.stores.opening import open_store
+from tests.stores.making import TOOL, hashed
+
+store = open_store(sys.argv[1])
+if store.count(TOOL) == 220:
+    store.erase(TOOL, hashed("ann"))
+left = int(sys.argv[2])
+
+
+def dying(function):
+    def call(*arguments, **named):
+        global left
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), 9)
+        return function(*arguments, **named)
+
+    return call
+
+
+rewriting.run = dying(rewriting.run)
+connecting.sync = dying(connecting.sync)
+connecting.remove_parts = dying(connecting.remove_parts)
+connecting.connect = dying(connecting.connect)
+Path.replace = dying(Path.replace)
+store.scrub()
+store.close()
+print("scrubbed")
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_any_step_nothing_is_lost_and_nothing_stays(tmp_path):
+    """Each round dies two steps later, in a store and a backup, until one comes to the end."""
+    root = Path(__file__).parents[3]
+    environment = {"PYTHONPATH": f"{root / 'src'}:{root}", "PATH": "/usr/bin:/bin"}
+    for step in range(1, 400, 2):
+        place = tmp_path / str(step)
+        place.mkdir()
+        store, gone = filled(place / "store")
+        folder = backups.folder_of(place / "store")
+        folder.mkdir()
+        store.backup(folder / "1.duckdb")
+        store.close()
+        command = [sys.executable, "-c", DIE, str(place / "store"), str(step)]
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=False)
+        assert done.returncode in (0, -9)
+
+        store = open_store(place / "store")
+        store.scrub()
+        assert store.count(TOOL) == 200
+        assert store.check() == []
+        assert store.load([events({"id": ("other", 0), "who": 0})], {}) == Loaded(0, 1)
+        store.close()
+        assert seen_in(place, gone) == set()
+        assert not [path for path in files(place) if ".part" in path.name]
+        backup = open_store(folder / "1.duckdb")
+        assert backup.count(TOOL) == 200
+        backup.close()
+        if done.returncode == 0:
+            assert step > 30
+            return
+    raise AssertionError("the scrub never came to an end")
+
+
+def test_spilled_and_half_written_files_of_a_killed_process_are_deleted_at_the_start(tmp_path):
+    open_store(tmp_path / "store").close()
+    spilled = tmp_path / "store.tmp"
+    spilled.mkdir()
+    (spilled / "duckdb_temp_storage-0.tmp").write_bytes(b"secret")
+    (tmp_path / "store.part").write_bytes(b"secret")
+    (tmp_path / "store.part.wal").write_bytes(b"secret")
+
+    open_store(tmp_path / "store").close()
+
+    assert seen_in(tmp_path, {b"secret"}) == set()
+    assert connecting.part_of(tmp_path / "store") == tmp_path / "store.part"
+    assert sorted(os.listdir(tmp_path)) == ["store"]
