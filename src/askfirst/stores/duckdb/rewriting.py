@@ -12,7 +12,7 @@ from askfirst.stores.base import StoreError
 from askfirst.stores.duckdb import connecting, sql
 from askfirst.stores.duckdb.pieces import pieces
 
-CHUNK = 500_000  # events sorted at a time; it fits into memory, where all at once would not
+CHUNK = 1_500_000  # events sorted at a time: they fit into memory, where all would not
 FRESH = "askfirst_fresh"
 
 
