@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from askfirst.collector import upkeep
 from askfirst.collector.collector import Collector
-from askfirst.collector.request import Refusal
+from askfirst.collector.request import Refusal, most_bytes
 from askfirst.stores.base import Store
 
 READING = frozenset(("check", "backup"))  # loading goes on meanwhile
@@ -28,6 +28,7 @@ class Looking:
         job = request.path_params["job"]
         if job not in upkeep.JOBS:
             raise Refusal(404, f"there is no such job; ask for one of {', '.join(upkeep.JOBS)}")
+        most_bytes(request.headers.get("content-type", "").encode("latin-1"), b"")  # JSON, no form
         body = await request.body()
         if len(body) > MOST_BYTES:
             raise Refusal(413, f"send at most {MOST_BYTES} bytes")
