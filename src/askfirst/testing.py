@@ -24,9 +24,8 @@ from weakref import WeakSet
 
 import pytest
 
-from askfirst.client import dotfile, paths, queue, recording, sender, spawn
+from askfirst.client import Telemetry, dotfile, paths, queue, recording, sender, spawn
 from askfirst.client.consent import CI_VARIABLES
-from askfirst.client.telemetry import Telemetry
 from askfirst.contract.event import flatten, now_ms
 from askfirst.contract.jsontext import loads
 from askfirst.contract.version import is_released
@@ -322,7 +321,7 @@ def _release(version: str) -> str:
     return found if is_released(found) else "1.0.0"
 
 
-def _start_nothing(_work: object, _env: object) -> None:
+def _start_nothing(_work: object, _contract: object, _env: object) -> None:
     """Start no sender."""
 
 

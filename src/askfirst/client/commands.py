@@ -13,8 +13,8 @@ from askfirst.contract.version import is_released
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from askfirst.client import Telemetry
     from askfirst.client.sender import Sender
-    from askfirst.client.telemetry import Telemetry
 
 PATIENCE_S = 20.0  # how long `send` and `erase` wait for a delivery that is under way
 TRIES = 3  # of `erase`, before it goes on in the background at later runs
@@ -184,7 +184,7 @@ def _erase(telemetry: "Telemetry") -> int:
 def _sender(telemetry: "Telemetry", places: "paths.Places") -> "Sender":
     from askfirst.client.sender import Sender
 
-    return Sender(spawn.job(telemetry, places), telemetry.env, say=_error)
+    return Sender(telemetry.contract(), spawn.job(telemetry, places), telemetry.env, say=_error)
 
 
 def _examples(telemetry: "Telemetry") -> "dict[str, object]":

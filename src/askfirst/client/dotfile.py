@@ -3,7 +3,8 @@
 import errno
 import os
 
-from askfirst.client.paths import can_write, make_folder, read_file
+from askfirst.client import read_file
+from askfirst.client.paths import can_write, make_folder
 from askfirst.contract.event import is_uuid, new_installation
 from askfirst.contract.jsontext import loads
 
@@ -52,7 +53,11 @@ class Dotfile:
 
 def read(path: str) -> Dotfile:
     """Read a dotfile; never raises, never blocks, never reads more than LARGEST bytes."""
-    raw = read_file(path, LARGEST)
+    return understand(read_file(path, LARGEST))
+
+
+def understand(raw: "bytes | None") -> Dotfile:
+    """Take a dotfile's bytes, as `read_file` gives them; never raises."""
     if raw is None:
         return Dotfile("unreadable", {})
     if not raw:  # none, or what a full disk leaves of a careless write

@@ -7,21 +7,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_REGULAR = 0o100000
-_KIND = 0o170000
-
-
-def absolute(path: str) -> str:
-    """Return an absolute path; the same path where the current folder is deleted."""
-    try:
-        return os.path.abspath(path)
-    except OSError:
-        return path
-
-
-# where this package is; found at import, because the host program may change its folder later
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(absolute(__file__))))
-
 
 class Places:
     """The dotfile's path, and the folder for what waits to be sent. Neither need exist."""
@@ -103,26 +88,3 @@ def can_write(folder: str) -> bool:
     while not os.path.lexists(folder) and os.path.dirname(folder) != folder:
         folder = os.path.dirname(folder)
     return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
-
-
-def read_file(path: str, most: int) -> "bytes | None":
-    """Return a regular file's bytes, b"" if there is none, None if it is not one to be read.
-
-    Never blocks, never raises; a file of more than `most` bytes is not one to be read.
-    """
-    try:
-        # without O_NONBLOCK a FIFO of that name would hang the host program
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-    except FileNotFoundError:
-        return b""
-    except OSError:
-        return None
-    try:
-        stat = os.fstat(fd)
-        if stat.st_mode & _KIND != _REGULAR or stat.st_size > most:
-            return None
-        return os.read(fd, most)
-    except OSError:
-        return None
-    finally:
-        os.close(fd)

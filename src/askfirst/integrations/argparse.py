@@ -14,7 +14,7 @@ import argparse
 import os
 import sys
 
-from askfirst.client.telemetry import Telemetry
+from askfirst.client import Telemetry
 from askfirst.client.vocabulary import COMMANDS, is_command
 
 TYPE_CHECKING = False

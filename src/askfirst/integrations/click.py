@@ -7,7 +7,7 @@ them.
 
 import click
 
-from askfirst.client.telemetry import Telemetry
+from askfirst.client import Telemetry
 from askfirst.integrations.click_tree import Framework, observe
 
 TYPE_CHECKING = False

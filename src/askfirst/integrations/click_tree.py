@@ -4,7 +4,7 @@ typer has a copy of click inside (older releases: click itself), so nothing here
 `Framework` says what differs.
 """
 
-from askfirst.client.telemetry import Telemetry
+from askfirst.client import Telemetry
 from askfirst.client.vocabulary import COMMANDS, is_command
 
 TYPE_CHECKING = False

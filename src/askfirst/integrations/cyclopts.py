@@ -12,7 +12,7 @@ from typing import Annotated, Literal  # cyclopts has imported it
 
 from cyclopts import App, Parameter
 
-from askfirst.client.telemetry import Telemetry
+from askfirst.client import Telemetry
 from askfirst.client.vocabulary import COMMANDS, is_command
 
 TYPE_CHECKING = False
