@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, ParamSpec, TypeVar
 
-    from askfirst.client.paths import Places
     from askfirst.client.source import Source
+    from askfirst.client.usual import Places
     from askfirst.contract.model import Contract
 
     P = ParamSpec("P")
@@ -75,7 +75,7 @@ class Telemetry:
         self.strict = strict
         self.verbose = False
         self.env: Mapping[str, str] = os.environ if env is None else env
-        self.identity: tuple[object, ...] = ()  # of the contract's file; see `read_head`
+        self.identity: tuple[object, ...] = ()  # of the contract's file, and of its state
         self._seen: tuple[str, str] | None = None
         self._source: Source | None = None
         self._values: dict[str, object] = {}
@@ -190,21 +190,35 @@ class Telemetry:
 
     def places(self) -> "Places | None":
         """Return where this tool's files are, or None if there is no home for them."""
-        from askfirst.client import paths
+        from askfirst.client import usual
 
-        return paths.find(*self.name_and_state(), self.env)
+        return usual.find(*self.name_and_state(), self.env)
 
     def name_and_state(self) -> "tuple[str, str]":
         """Return the tool's name and where its dotfile is. Raises ContractError."""
         if self._seen is None:
-            head = read_head(self.path)
-            if head is not None:
-                self.identity, text = head
-                self._seen = peek(text)
+            self._seen = self._peek()
             if self._seen is None:
                 contract = self.contract()
                 self._seen = contract.name, contract.state
         return self._seen
+
+    def _peek(self) -> "tuple[str, str] | None":
+        try:
+            found = _begin(self.path, MOST_HEAD)
+        except OSError:
+            return None  # inside an archive, perhaps
+        if found is None:
+            return None
+        stat, raw = found
+        if stat.st_size > len(raw):
+            raw = raw[: raw.rfind(b"\n[") + 2]  # nothing that is cut, and the end of [tool] in it
+        # st_ctime is the time of the last change of any kind; installers set the other one
+        self.identity = (
+            *(self.path, stat.st_dev, stat.st_ino),
+            *(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns),
+        )
+        return peek(raw.decode("utf-8", "replace"))
 
     def answers(self) -> "bytes | None":
         """Return the dotfile as it is, b"" if there is none; None if only a decision can tell."""
@@ -213,7 +227,7 @@ class Telemetry:
             return None  # it may ask for the event to be printed
         home = self.env.get("HOME", "")
         if state == "home" and home[:1] == "/" and sys.platform != "win32":
-            dotfile = home + "/." + name  # as `paths.find` has it
+            dotfile = home + "/." + name  # as `usual.find` has it
         else:
             places = self.places()
             if places is None:
@@ -261,42 +275,27 @@ def read_file(path: str, most: int) -> "bytes | None":
     Never blocks, never raises; a file of more than `most` bytes is not one to be read.
     """
     try:
-        fd = os.open(path, _READ)
+        found = _begin(path, most)
     except FileNotFoundError:
         return b""
     except OSError:
         return None
-    try:
-        stat = os.fstat(fd)
-        if stat.st_mode & _KIND != _REGULAR or stat.st_size > most:
-            return None
-        return os.read(fd, most)
-    except OSError:
-        return None
-    finally:
-        os.close(fd)
+    return found[1] if found is not None and found[0].st_size <= most else None
 
 
-def read_head(path: str) -> "tuple[tuple[object, ...], str] | None":
-    """Return (what tells this file from a changed one, the text it begins with); None if it cannot.
+def _begin(path: str, most: int) -> "tuple[os.stat_result, bytes] | None":
+    """Return what `fstat` says of a regular file and at most `most` bytes of it; else None.
 
-    The time of the last change of any kind (st_ctime) is part of it: installers set the other one.
+    Raises OSError.
     """
-    try:
-        fd = os.open(path, _READ)
-    except OSError:
-        return None  # inside an archive, perhaps
+    fd = os.open(path, _READ)
     try:
         stat = os.fstat(fd)
-        raw = os.read(fd, MOST_HEAD)
-    except OSError:
-        return None
+        if stat.st_mode & _KIND != _REGULAR:
+            return None
+        return stat, os.read(fd, min(stat.st_size, most))
     finally:
         os.close(fd)
-    if stat.st_size > len(raw):
-        raw = raw[: raw.rfind(b"\n[") + 2]  # nothing that is cut, and the end of [tool] in it
-    key = (path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-    return key, raw.decode("utf-8", "replace")
 
 
 def peek(text: str) -> "tuple[str, str] | None":

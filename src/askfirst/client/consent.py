@@ -3,7 +3,7 @@
 Unknown means off.
 """
 
-from askfirst.client.surroundings import CI_VARIABLES, forbids
+from askfirst.client.usual import CI_VARIABLES, forbids
 from askfirst.contract.version import is_newer, precedence
 
 __all__ = ["CI_VARIABLES", "REASONS", "Decision", "decide"]
@@ -70,7 +70,7 @@ def decide(
     env: "Mapping[str, str]",
     terminal: bool,
 ) -> Decision:
-    """Decide from the answers on file, the version that runs, its contract and the surroundings.
+    """Decide from the answers on file, the version that runs, its contract and the environment.
 
     `dotfile` is None where none can be kept. `collects_more` takes an answer and says in words what
     the contract in force collects beyond it. `terminal` tells whether there is somebody to ask:

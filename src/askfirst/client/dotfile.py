@@ -4,7 +4,7 @@ import errno
 import os
 
 from askfirst.client import read_file
-from askfirst.client.paths import can_write, make_folder
+from askfirst.client.folders import can_write, make_folder
 from askfirst.contract.event import is_uuid, new_installation
 from askfirst.contract.jsontext import loads
 

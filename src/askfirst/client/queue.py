@@ -10,8 +10,8 @@ import stat
 import time
 
 from askfirst.client import read_file
+from askfirst.client.folders import make_folder
 from askfirst.client.lock import try_lock, wait_lock
-from askfirst.client.paths import make_folder
 from askfirst.client.usual import MOST_QUEUED as MOST_BYTES
 from askfirst.client.usual import OPEN, QUEUE, as_line
 

@@ -9,7 +9,7 @@ import sys
 import time
 from functools import partial
 
-from askfirst.client import dotfile, log, paths, queue, spawn
+from askfirst.client import dotfile, folders, log, queue, spawn
 from askfirst.client.consent import decide
 from askfirst.client.lock import try_mark, wait_lock
 from askfirst.client.recording import beyond
@@ -85,7 +85,7 @@ class Sender:
         answers = dotfile.read(self.dotfile)
         self.installation = answers.installation
         if answers.erasing:
-            paths.make_folder(self.folder)  # to lock and to back off in
+            folders.make_folder(self.folder)  # to lock and to back off in
             return self._alone(self._erase, patience)
         if not os.path.isdir(self.folder):
             return True  # nothing was ever queued

@@ -4,18 +4,18 @@ import os
 import sys
 
 from askfirst.client import HERE, read_file
+from askfirst.client.folders import make_folder
 from askfirst.client.lock import try_lock
-from askfirst.client.paths import make_folder
 from askfirst.client.queue import open_own
 from askfirst.client.usual import LONGEST_PAUSE_MS, SCHEDULE, is_due
-from askfirst.contract.wire import dumps, now_ms
+from askfirst.contract import dumps, now_ms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from askfirst.client import Telemetry
-    from askfirst.client.paths import Places
+    from askfirst.client.usual import Places
     from askfirst.contract.model import Contract
 
 __all__ = [

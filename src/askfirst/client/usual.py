@@ -1,5 +1,8 @@
 """The usual run of a user who said Yes: what was decided and compiled then is remembered.
 
+Like `askfirst.client` itself this is one module because each costs 0.1 ms: it also reads what the
+environment says, for all of the client.
+
 Beside the queue lies a file with the contract in short. It holds only together with the very bytes
 of the dotfile, which hold the UUID, the very file of the contract, and the versions of the tool and
 of this package: its seal is a hash over all of them and itself. So an `off`, an edited answer or a
@@ -8,11 +11,21 @@ is left to `recording`, which decides afresh and remembers.
 """
 
 import os
+import sys
 
 from askfirst import __version__
 from askfirst.client import read_file
-from askfirst.client.surroundings import forbids
-from askfirst.contract import wire
+from askfirst.contract import (
+    Field,
+    MalformedError,
+    as_wire,
+    dumps,
+    hash_bytes,
+    hash_text,
+    new_id,
+    now_ms,
+    treat,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +42,28 @@ LONGEST_PAUSE_MS = 7 * 86_400_000  # a later date was written by a clock that wa
 
 OPEN = os.O_RDWR | os.O_APPEND | os.O_CREAT
 OPEN |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+# A build machine has no user to ask. Most set CI; these are the ones known not to, or not always.
+CI_VARIABLES = (
+    "CI",
+    "CONTINUOUS_INTEGRATION",
+    "BUILD_NUMBER",
+    "GITHUB_ACTIONS",
+    "GITLAB_CI",
+    "JENKINS_URL",
+    "TEAMCITY_VERSION",
+    "TF_BUILD",
+    "CODEBUILD_BUILD_ID",
+    "BUILDKITE",
+    "CIRCLECI",
+    "TRAVIS",
+    "APPVEYOR",
+    "DRONE",
+    "BITBUCKET_BUILD_NUMBER",
+)
+
+_NOT_SET = ("", "0", "false")
+_ON = ("", "1", "on", "true", "yes")
 
 
 def record(
@@ -50,18 +85,18 @@ def record(
     if command not in commands.split("\t"):
         return True
     installation = answers[int(at) : int(at) + 36].decode("ascii")
-    timestamp = wire.now_ms()
-    event = wire.as_wire(
-        wire.new_id(timestamp),
-        wire.hash_text(installation, installation),
+    timestamp = now_ms()
+    event = as_wire(
+        new_id(timestamp),
+        hash_text(installation, installation),
         timestamp,
         telemetry.version,
         command,
         _treated(fields, values, installation),
     )
-    if not add(places.folder, as_line(digest, wire.dumps(event).encode("ascii"))):
+    if not add(places.folder, as_line(digest, dumps(event).encode("ascii"))):
         return False
-    if is_due(read_file(os.path.join(places.folder, SCHEDULE), 64) or b"", wire.now_ms()):
+    if is_due(read_file(os.path.join(places.folder, SCHEDULE), 64) or b"", now_ms()):
         from askfirst.client import spawn
 
         spawn.deliver_if_due(telemetry, places)
@@ -120,7 +155,7 @@ def remember(
 def _seal(telemetry: "Telemetry", answers: bytes, body: bytes) -> bytes:
     about = repr((__version__, FORM, telemetry.version, telemetry.identity))
     sealed = body + about.encode("utf-8", "surrogatepass") + answers
-    return wire.hash_bytes(sealed).encode("ascii")
+    return hash_bytes(sealed).encode("ascii")
 
 
 def _treated(
@@ -138,10 +173,10 @@ def _treated(
             continue
         treatment, *parts = rest.split("\t")
         choices, bounds = (parts, ()) if treatment == "choice" else ((), map(_number, parts))
-        field = wire.Field(name, treatment, "", tuple(choices), tuple(bounds))
+        field = Field(name, treatment, "", tuple(choices), tuple(bounds))
         try:
-            ready = wire.treat(field, value, installation)
-        except wire.MalformedError:
+            ready = treat(field, value, installation)
+        except MalformedError:
             continue
         if ready is not None:
             treated[name] = ready
@@ -188,3 +223,87 @@ def is_due(schedule: bytes, now: int) -> bool:
     """Tell whether a delivery may start at `now` (ms UTC), by what a schedule file holds."""
     not_before = schedule.partition(b" ")[0]
     return not (not_before.isdigit() and now < int(not_before) <= now + LONGEST_PAUSE_MS)
+
+
+def forbids(tool: str, env: "Mapping[str, str]") -> "tuple[str, str] | None":
+    """Return the reason why nothing may be sent or asked, and the variable that says so, or None.
+
+    The environment can only ever turn off. The reason is a key of `consent.REASONS`.
+    """
+    here = set(env)  # a look-up of what is not in os.environ costs more than all of this
+    for name in CI_VARIABLES:
+        if name in here and env[name].lower() not in _NOT_SET:
+            return "ci", name
+    if env.get("DO_NOT_TRACK", "").lower() not in _NOT_SET:
+        return "do-not-track", ""
+    if env.get("ASKFIRST_TELEMETRY", "").lower() not in _ON:
+        return "variable", "ASKFIRST_TELEMETRY"
+    own = tool.upper().replace("-", "_") + "_TELEMETRY"
+    value = env.get(own, "").lower()
+    if value in _ON:
+        return None
+    return "log" if value == "log" else "variable", own
+
+
+class Places:
+    """The dotfile's path, and the folder for what waits to be sent. Neither need exist."""
+
+    __slots__ = ("dotfile", "folder")
+
+    def __init__(self, dotfile: str, folder: str) -> None:
+        self.dotfile = dotfile
+        self.folder = folder
+
+
+def find(name: str, state: str, env: "Mapping[str, str]") -> "Places | None":
+    """Return the places of a tool, or None when there is no home that is this user's own.
+
+    `state` is the contract's: "home" (~/.<tool>) or "xdg". Under sudo the home can belong to
+    somebody else; then there is no place, so that no file of another owner is left in it.
+    """
+    home = env.get("USERPROFILE" if sys.platform == "win32" else "HOME", "")
+    if not os.path.isabs(home):
+        return None
+    try:
+        owner = os.stat(home).st_uid
+    except OSError:
+        return None
+    if sys.platform != "win32" and owner != os.geteuid():
+        return None
+    if state == "xdg":
+        dotfile = os.path.join(_config(home, env), name, "telemetry.json")
+    else:
+        dotfile = os.path.join(home, "." + name)
+    return Places(dotfile, os.path.join(_state(home, env), "askfirst", name))
+
+
+def _config(home: str, env: "Mapping[str, str]") -> str:
+    if sys.platform == "win32":
+        return _absolute(env.get("APPDATA"), os.path.join(home, "AppData", "Roaming"))
+    if sys.platform == "darwin":
+        return os.path.join(home, "Library", "Application Support")
+    return _absolute(env.get("XDG_CONFIG_HOME"), os.path.join(home, ".config"))
+
+
+def _state(home: str, env: "Mapping[str, str]") -> str:
+    if sys.platform == "win32":
+        return _absolute(env.get("LOCALAPPDATA"), os.path.join(home, "AppData", "Local"))
+    if sys.platform == "darwin":
+        return os.path.join(home, "Library", "Application Support")
+    state = _absolute(env.get("XDG_STATE_HOME"), "")
+    if state and _is_anothers(state):
+        state = ""
+    return state or os.path.join(home, ".local", "state")
+
+
+def _is_anothers(folder: str) -> bool:
+    """Tell whether a folder is another user's, as under `sudo -E`."""
+    try:
+        return os.stat(folder).st_uid != os.geteuid()
+    except OSError:
+        return False
+
+
+def _absolute(path: "str | None", default: str) -> str:
+    """Take an absolute path only (XDG Base Directory specification)."""
+    return path if path and os.path.isabs(path) else default

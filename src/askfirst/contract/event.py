@@ -6,9 +6,7 @@ neither lets through what the other would refuse.
 
 import os
 
-from askfirst.contract.model import Contract
-from askfirst.contract.version import is_released
-from askfirst.contract.wire import (
+from askfirst.contract import (
     Field,
     MalformedError,
     as_wire,
@@ -19,6 +17,8 @@ from askfirst.contract.wire import (
     treat,
     uuid_text,
 )
+from askfirst.contract.model import Contract
+from askfirst.contract.version import is_released
 
 __all__ = [
     "ALWAYS",

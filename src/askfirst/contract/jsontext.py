@@ -6,7 +6,7 @@ The C scanner and string encoder beneath the standard module do the work; where 
 
 import sys
 
-from askfirst.contract.wire import dumps
+from askfirst.contract import dumps
 
 try:
     from _json import encode_basestring_ascii, make_scanner

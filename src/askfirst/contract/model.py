@@ -1,7 +1,7 @@
 """Contract, Field and the question "does this collect more than that?"."""
 
+from askfirst.contract import OTHER, Field, hash_text
 from askfirst.contract.jsontext import canonical
-from askfirst.contract.wire import OTHER, Field, hash_text
 
 __all__ = ["AGREEMENT_OF_2018", "OTHER", "TREATMENTS", "Contract", "ContractError", "Field"]
 
