@@ -181,10 +181,11 @@ sender.MOST_SECONDS = 1
 sender.main()
 """
     tool.start()
-    with black_hole() as env:
+    with black_hole() as env, tool.contract_file.open() as contract:
         subprocess.run(
             [sys.executable, "-I", "-S", "-c", code, tool.env["TIN_SOURCE"]],
             env={**tool.env, **env, spawn.SENDER: tool.work()},
+            stdin=contract,
             check=True,
         )
         assert tool.senders()

@@ -92,7 +92,7 @@ def record(
         timestamp,
         telemetry.version,
         command,
-        _treated(fields, values, installation),
+        treated(fields, values, installation),
     )
     if not add(places.folder, as_line(digest, dumps(event).encode("ascii"))):
         return False
@@ -132,12 +132,7 @@ def remember(
     at = answers.find(installation.encode("ascii"))
     if not telemetry.identity or at < 0:
         return
-    # no text of a contract has a tab or a line feed in it: see `contract.loading`
-    fields = [
-        (field.name, field.treatment, *field.values, *map(repr, field.buckets))
-        for field in contract.fields.values()
-    ]
-    rows = [contract.digest, str(at), *map("\t".join, [contract.commands, *fields])]
+    rows = [contract.digest, str(at), "\t".join(contract.commands), *compile_fields(contract)]
     body = "\n".join(rows).encode("utf-8")
     path = os.path.join(folder, REMEMBERED)
     temporary = f"{path}.{os.getpid()}.tmp"
@@ -158,10 +153,18 @@ def _seal(telemetry: "Telemetry", answers: bytes, body: bytes) -> bytes:
     return hash_bytes(sealed).encode("ascii")
 
 
-def _treated(
+def compile_fields(contract: "Contract") -> "list[str]":
+    """Return a line for each field; no text of a contract has a tab or a line feed in it."""
+    return [
+        "\t".join((field.name, field.treatment, *field.values, *map(repr, field.buckets)))
+        for field in contract.fields.values()
+    ]
+
+
+def treated(
     fields: "list[str]", values: "Mapping[str, object]", installation: str
 ) -> "dict[str, str | bool]":
-    """Return the values in the form that may leave the machine.
+    """Return the values in the form that may leave the machine, by `compile_fields`.
 
     What its author got wrong costs the field, not the event.
     """
