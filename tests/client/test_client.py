@@ -82,6 +82,32 @@ def test_a_contract_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) 
         Telemetry(str(tmp_path), "1.4.0").name_and_state()
 
 
+class Loader:
+    """Reads from an archive, as the loader of a module in it does."""
+
+    def get_data(self, _path: str) -> bytes:
+        return GOOD.encode()
+
+
+def test_a_contract_in_an_archive_is_seen_without_parsing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a changed archive is another contract."""
+    monkeypatch.setattr("askfirst.contract.loading.parse", None)
+    archive = tmp_path / "app.pyz"
+    archive.write_bytes(b"PK")
+
+    def seen() -> tuple[object, ...]:
+        made = Telemetry(str(archive / "app" / "telemetry.toml"), "1.4.0", loader=Loader())
+        assert made.name_and_state() == ("stratus", "home")
+        return made.identity
+
+    first = seen()
+    assert seen() == first
+    archive.write_bytes(b"PK2")
+    assert seen() != first
+
+
 def test_the_answers_are_the_dotfile_as_it_is(tmp_path: Path) -> None:
     made = telemetry(tmp_path)
     assert made.answers() == b""

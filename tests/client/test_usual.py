@@ -371,6 +371,33 @@ def test_what_is_not_plainly_possible_is_left_to_the_queue(
     assert not any(b"event" in p.read_bytes() for p in user.state.iterdir() if p.is_file())
 
 
+def test_an_event_that_finds_the_queue_held_is_kept(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    monkeypatch.setattr(recording, "record", None)  # the long way is closed
+    with (user.state / "queue").open("rb") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        user.run()
+    assert len(user.queued()) == 2
+
+
+def test_an_off_in_the_last_moment_is_not_undone(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The queue is not made anew by a run that had read the Yes before."""
+    add = usual.add
+
+    def off_first(folder: str, line: bytes) -> bool:
+        assert commands.run(user.telemetry(), ["off"]) == 0
+        return add(folder, line)
+
+    monkeypatch.setattr(usual, "add", off_first)
+    user.run()
+    assert not user.state.exists()
+
+
 def test_when_a_delivery_is_due() -> None:
     assert usual.is_due(b"", 1_000)
     assert usual.is_due(b"garbage", 1_000)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     R = TypeVar("R")
 
 DELIVER_EVERY = 3600  # seconds
-MOST_ANSWERS = 65_536  # bytes of a dotfile that is looked at before it is parsed; few are usual
+MOST_ANSWERS = 1_000_000  # bytes of a dotfile; some hundreds are usual
 MOST_HEAD = 8_192  # bytes of a contract in which its [tool] should end
 
 _NAME = "abcdefghijklmnopqrstuvwxyz0123456789-"
@@ -199,8 +199,8 @@ class Telemetry:
         if self._seen is None:
             self._seen = self._peek()
             if self._seen is None:
-                contract = self.contract()
-                self._seen = contract.name, contract.state
+                self._seen = self.source.name_and_state()
+                self.identity = self.source.identity()
         return self._seen
 
     def _peek(self) -> "tuple[str, str] | None":
@@ -213,11 +213,7 @@ class Telemetry:
         stat, raw = found
         if stat.st_size > len(raw):
             raw = raw[: raw.rfind(b"\n[") + 2]  # nothing that is cut, and the end of [tool] in it
-        # st_ctime is the time of the last change of any kind; installers set the other one
-        self.identity = (
-            *(self.path, stat.st_dev, stat.st_ino),
-            *(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns),
-        )
+        self.identity = identify(self.path, stat)
         return peek(raw.decode("utf-8", "replace"))
 
     def answers(self) -> "bytes | None":
@@ -298,6 +294,15 @@ def _begin(path: str, most: int) -> "tuple[os.stat_result, bytes] | None":
         os.close(fd)
 
 
+def identify(path: str, stat: os.stat_result) -> "tuple[object, ...]":
+    """Return what tells a file from a changed one.
+
+    `st_ctime` is the time of the last change of any kind; installers set the other one.
+    """
+    times = stat.st_mtime_ns, stat.st_ctime_ns
+    return path, stat.st_dev, stat.st_ino, stat.st_size, *times
+
+
 def peek(text: str) -> "tuple[str, str] | None":
     """Return (name, state) of a plainly written contract without parsing all of it, or None.
 
@@ -331,7 +336,7 @@ def peek(text: str) -> "tuple[str, str] | None":
 def absolute(path: str) -> str:
     """Return an absolute path; the same path where the current folder is deleted."""
     try:
-        return os.path.abspath(path)
+        return path if os.path.isabs(path) else os.path.abspath(path)
     except OSError:
         return path
 

@@ -3,7 +3,7 @@
 import errno
 import os
 
-from askfirst.client import read_file
+from askfirst.client import MOST_ANSWERS, read_file
 from askfirst.client.folders import can_write, make_folder
 from askfirst.contract.event import is_uuid, new_installation
 from askfirst.contract.jsontext import loads
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from askfirst.contract.model import Contract
-
-LARGEST = 1_000_000  # bytes; a file of answers has a few hundred
 
 
 class Dotfile:
@@ -52,8 +50,8 @@ class Dotfile:
 
 
 def read(path: str) -> Dotfile:
-    """Read a dotfile; never raises, never blocks, never reads more than LARGEST bytes."""
-    return understand(read_file(path, LARGEST))
+    """Read a dotfile; never raises, never blocks, never reads more than MOST_ANSWERS bytes."""
+    return understand(read_file(path, MOST_ANSWERS))
 
 
 def understand(raw: "bytes | None") -> Dotfile:

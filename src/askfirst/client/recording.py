@@ -2,7 +2,7 @@
 
 import sys
 
-from askfirst.client import dotfile, read_file
+from askfirst.client import MOST_ANSWERS, dotfile, read_file
 from askfirst.client.consent import decide as decide_purely
 from askfirst.contract import event as events
 from askfirst.contract.version import is_released
@@ -48,7 +48,7 @@ def beyond(contract: "Contract", answer: "dict[str, object]") -> "list[str]":
 def record(telemetry: "Telemetry", command: str, values: "Mapping[str, object]") -> None:
     """Queue the event of a command if there is a Yes; start a delivery if one is due."""
     places = telemetry.places()
-    answers = None if places is None else read_file(places.dotfile, dotfile.LARGEST)
+    answers = None if places is None else read_file(places.dotfile, MOST_ANSWERS)
     found = None if places is None else dotfile.understand(answers)
     decision = decide(telemetry, terminal=False, found=found)
     if not decision.send:

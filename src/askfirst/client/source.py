@@ -2,6 +2,8 @@
 
 import os
 
+from askfirst.client import identify, peek
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -37,6 +39,18 @@ class Source:
                 remedy = "ship it as package data, beside the file that calls from_contract"
                 raise ContractError(self.path, [f"cannot be read: {error}; {remedy}"]) from error
         return self._text
+
+    def identity(self) -> "tuple[object, ...]":
+        """Return what tells the contract, or the archive that it is in, from a changed one."""
+        path = self.path
+        while not os.path.exists(path) and os.path.dirname(path) != path:
+            path = os.path.dirname(path)
+        return identify(self.path, os.stat(path))
+
+    def name_and_state(self) -> "tuple[str, str]":
+        """Return the tool's name and where its dotfile is. Raises ContractError."""
+        seen = peek(self.text())
+        return (self.contract().name, self.contract().state) if seen is None else seen
 
     def contract(self) -> "Contract":
         """Return the contract. Raises ContractError."""

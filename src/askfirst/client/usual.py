@@ -71,7 +71,8 @@ def record(
 ) -> bool:
     """Queue the event of a command and start a delivery if one is due.
 
-    `answers` is the dotfile. False if this is no usual run: then nothing was done yet.
+    `answers` is the dotfile. False if this is no usual run: then nothing was done yet. Raises
+    OSError if the event cannot be kept, and has counted it then.
     """
     if forbids(telemetry.name_and_state()[0], telemetry.env) is not None:
         return True
@@ -94,8 +95,13 @@ def record(
         command,
         treated(fields, values, installation),
     )
-    if not add(places.folder, as_line(digest, dumps(event).encode("ascii"))):
-        return False
+    line = dumps(event).encode("ascii")
+    if not add(places.folder, as_line(digest, line)):
+        if telemetry.answers() != answers:
+            return False  # an `off` since then deleted the queue
+        from askfirst.client import queue
+
+        queue.append(places.folder, digest, line)
     if is_due(read_file(os.path.join(places.folder, SCHEDULE), 64) or b"", now_ms()):
         from askfirst.client import spawn
 
