@@ -18,6 +18,7 @@ from askfirst.client import Telemetry, dotfile, spawn
 from askfirst.contract.event import now_ms
 from askfirst.contract.loading import load
 from tests.client.program import PROGRAMS
+from tests.client.terminal import Terminal
 
 SOURCE = str(Path(askfirst.__file__).parents[1])
 CONTRACT = PROGRAMS / "telemetry.toml"
@@ -214,6 +215,24 @@ def test_a_click_program_loads_these_modules_and_no_others(home: Home, run: str)
         name for name in MODULES[run] if name.startswith("askfirst")
     }
     assert added <= OF_CLICK | MODULES[run]
+
+
+@pytest.mark.parametrize("answer", ["refused", "consenting"])
+def test_at_a_terminal_an_answer_saves_deciding_anew(tmp_path: Path, answer: str) -> None:
+    """Who said No to this version loads no more than anywhere else."""
+    home = Home(tmp_path, answer)
+    out = tmp_path / "out"
+    program = (BARE + LOADED).format(source=SOURCE, contract=str(CONTRACT))
+    terminal = Terminal(
+        [sys.executable, "-I", "-S", "-c", program], {**home.env, "TERM": "xterm"}, stdout=str(out)
+    )
+    try:
+        assert terminal.finish() == 0
+    finally:
+        terminal.close()
+    asking = {"askfirst.client.asking"} if answer == "consenting" else set()
+    assert set(json.loads(out.read_text())) == MODULES[answer] | asking
+    assert terminal.text == ""
 
 
 @pytest.mark.needs("strace")
