@@ -121,10 +121,13 @@ def test_the_answers_are_the_dotfile_as_it_is(tmp_path: Path) -> None:
     assert made.answers() is None
 
 
-def test_a_variable_of_the_tool_is_to_be_decided_about(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("value", "answers"), [("log", None), ("Log", None), ("on", b"")])
+def test_an_event_to_be_printed_is_to_be_decided_about(
+    tmp_path: Path, value: str, answers: object
+) -> None:
     made = telemetry(tmp_path)
-    made.env = {"HOME": str(tmp_path), "STRATUS_TELEMETRY": "log"}
-    assert made.answers() is None
+    made.env = {"HOME": str(tmp_path), "STRATUS_TELEMETRY": value}
+    assert made.answers() == answers
 
 
 def test_answers_elsewhere_are_found(tmp_path: Path) -> None:

@@ -219,8 +219,8 @@ class Telemetry:
     def answers(self) -> "bytes | None":
         """Return the dotfile as it is, b"" if there is none; None if only a decision can tell."""
         name, state = self.name_and_state()
-        if self.env.get(name.upper().replace("-", "_") + "_TELEMETRY"):
-            return None  # it may ask for the event to be printed
+        if self.env.get(name.upper().replace("-", "_") + "_TELEMETRY", "").lower() == "log":
+            return None  # an event is to be printed, whatever was answered
         home = self.env.get("HOME", "")
         if state == "home" and home[:1] == "/" and sys.platform != "win32":
             dotfile = home + "/." + name  # as `usual.find` has it
