@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import askfirst
@@ -133,6 +133,7 @@ def contracts(draw: st.DrawFn) -> Contract:
 GIVEN = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("2.0.0")
 
 
+@settings(deadline=None)
 @given(contracts(), st.data())
 def test_any_contract_and_any_values_come_out_as_by_the_one_function(
     contract: Contract, data: st.DataObject

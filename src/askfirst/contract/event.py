@@ -10,13 +10,13 @@ from askfirst.contract import (
     Field,
     MalformedError,
     as_wire,
-    dumps,
     hash_text,
     new_id,
     now_ms,
     treat,
     uuid_text,
 )
+from askfirst.contract.jsontext import dumps
 from askfirst.contract.model import Contract
 from askfirst.contract.version import is_released
 

@@ -6,7 +6,7 @@ The C scanner and string encoder beneath the standard module do the work; where 
 
 import sys
 
-from askfirst.contract import dumps
+from askfirst import contract
 
 try:
     from _json import encode_basestring_ascii, make_scanner
@@ -55,6 +55,11 @@ def _with_module(text: str) -> object:
     from json import loads as json_loads
 
     return json_loads(text, parse_constant=_Settings.parse_constant)
+
+
+def dumps(value: object) -> str:
+    """Write a value as compact ASCII JSON; see `askfirst.contract.dumps`."""
+    return contract.dumps(value, encode_basestring_ascii)
 
 
 def canonical(value: object) -> str:
