@@ -40,7 +40,7 @@ def copy(tmp_path: Path) -> Path:
         ("client/consent.py", "import askfirst.stores.base"),
         ("client/queue.py", "import click"),
         ("testing.py", "import askfirst.integrations.click_tree"),
-        ("client/telemetry.py", "import askfirst.testing"),
+        ("client/__init__.py", "import askfirst.testing"),
         ("stores/base.py", "import askfirst.questions"),
         ("questions/active.py", "import askfirst.collector.log"),
         ("collector/log.py", "import askfirst.client.log"),

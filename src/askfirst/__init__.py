@@ -9,14 +9,14 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from askfirst.client.telemetry import Telemetry
+    from askfirst.client import Telemetry
     from askfirst.contract.model import Contract, ContractError
 
 
 def __getattr__(name: str) -> object:
     """Import the public names where they are first used (PEP 562)."""
     if name == "Telemetry":
-        from askfirst.client.telemetry import Telemetry
+        from askfirst.client import Telemetry
 
         return Telemetry
     if name == "Contract":

@@ -24,9 +24,9 @@ from weakref import WeakSet
 
 import pytest
 
-from askfirst.client import dotfile, paths, queue, recording, sender, spawn
+from askfirst.client import Telemetry, dotfile, queue, recording, sender, spawn
 from askfirst.client.consent import CI_VARIABLES
-from askfirst.client.telemetry import Telemetry
+from askfirst.client.usual import Places
 from askfirst.contract.event import flatten, now_ms
 from askfirst.contract.jsontext import loads
 from askfirst.contract.version import is_released
@@ -69,7 +69,7 @@ class Recorded(Sequence[RecordedEvent]):
     def __init__(self, home: Path) -> None:
         self.home = home
         self._consent: Consent = "given"
-        self._tools: dict[str, tuple[Telemetry, paths.Places]] = {}
+        self._tools: dict[str, tuple[Telemetry, Places]] = {}
         self._given: dict[str, dict[str, object]] = {}
 
     @property
@@ -154,7 +154,7 @@ class Recorded(Sequence[RecordedEvent]):
             "ASKFIRST_COLLECTOR": NOWHERE,
         }
 
-    def meet(self, telemetry: Telemetry, places: paths.Places) -> None:
+    def meet(self, telemetry: Telemetry, places: Places) -> None:
         """Answer for a tool when it is first seen."""
         if places.dotfile not in self._tools:
             # its contract first, so that one that cannot be used raises at every use of it
@@ -166,7 +166,7 @@ class Recorded(Sequence[RecordedEvent]):
         """Keep the raw values of an event by its id."""
         self._given[event] = dict(given)
 
-    def _answer(self, telemetry: Telemetry, places: paths.Places) -> None:
+    def _answer(self, telemetry: Telemetry, places: Places) -> None:
         if self._consent == "given":
             contract = telemetry.source.contract()
             dotfile.agree(places.dotfile, telemetry.version, contract, TODAY)
@@ -225,7 +225,7 @@ class _Suite:
         def at_exit(_: Telemetry, end: Callable[[bool], None]) -> None:
             self._pending.append(end)
 
-        def places(telemetry: Telemetry) -> paths.Places | None:
+        def places(telemetry: Telemetry) -> Places | None:
             found = find(telemetry)
             self._seen.add(telemetry)
             if self.recorded is not None and found is not None:
@@ -322,7 +322,7 @@ def _release(version: str) -> str:
     return found if is_released(found) else "1.0.0"
 
 
-def _start_nothing(_work: object, _env: object) -> None:
+def _start_nothing(_work: object, _contract: object, _env: object) -> None:
     """Start no sender."""
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,8 +18,6 @@ from tests.client.receiving import black_hole
 from tests.collector.serving import servers, wait_until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.client.receiving import Receiver
     from tests.client.tool import Tool
     from tests.collector.serving import Server
@@ -171,6 +170,29 @@ def test_a_schedule_from_a_wrong_clock(tool: Tool, receiver: Receiver) -> None:
     assert len(receiver.ids) == 1
 
 
+def test_a_large_contract(tool: Tool, receiver: Receiver) -> None:
+    """Larger than one variable of the environment may be; nothing of it is in view of others."""
+    fields = [
+        f'[fields.f{n}]\ntreatment = "choice"\npurpose = "{"why? " * 80}"\n'
+        f"values = {[f'{v:040}' for v in range(100)]}\n"
+        for n in range(55)
+    ]
+    tool.contract_file.write_text(tool.contract_file.read_text() + "\n".join(fields))
+    assert len(tool.contract().canonical()) > 200_000
+    dotfile.agree(str(tool.dotfile), "1.0.0", tool.contract(), "2026-11-25")
+    receiver.slow = True
+    for _ in range(2):  # the second goes by what the first has remembered
+        tool.due()
+        tool.start(**receiver.env)
+        receiver.wait()
+        [sender] = tool.senders()
+        for name in ("cmdline", "environ"):
+            assert b"Tin Makers" not in (Path("/proc") / sender / name).read_bytes()
+        receiver.answer()
+        tool.settle()
+    assert len(receiver.ids) == receiver.ids.total() == 2
+
+
 def test_a_sender_ends_by_the_clock(tool: Tool) -> None:
     """A collector that never answers is given up after `MOST_SECONDS`."""
     code = """
@@ -181,10 +203,11 @@ sender.MOST_SECONDS = 1
 sender.main()
 """
     tool.start()
-    with black_hole() as env:
+    with black_hole() as env, tool.contract_file.open() as contract:
         subprocess.run(
             [sys.executable, "-I", "-S", "-c", code, tool.env["TIN_SOURCE"]],
             env={**tool.env, **env, spawn.SENDER: tool.work()},
+            stdin=contract,
             check=True,
         )
         assert tool.senders()

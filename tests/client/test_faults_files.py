@@ -130,7 +130,7 @@ def test_a_dotfile_of_a_newer_version(tool: Tool, receiver: Receiver) -> None:
 # each is put in the place of a file, after an event was recorded and before another one is
 @pytest.mark.parametrize("kind", ["garbage", "folder", "pipe", "link", "link to itself"])
 @pytest.mark.parametrize(
-    "name", ["queue", "sending", "schedule", "sender.lock", "sent.log", "lost", "contract"]
+    "name", ["queue", "sending", "schedule", "sender.lock", "sent.log", "lost", "remembered"]
 )
 def test_a_file_of_ours_that_is_something_else(
     tool: Tool, receiver: Receiver, name: str, kind: str
@@ -186,7 +186,7 @@ def test_a_queue_cut_anywhere(tool: Tool) -> None:
         path.write_bytes(raw[:cut])
         (tool.state / "lost").unlink(missing_ok=True)
         sent.clear()
-        assert Sender(json.loads(tool.work()), {}, post).run()
+        assert Sender(tool.contract(), json.loads(tool.work()), {}, post).run()
         found = [event for event in events if any(event in body for body in sent)]
         assert sum(body.count(b'{"id"') for body in sent) == len(found)
         end = raw[:cut].strip(b"\n")

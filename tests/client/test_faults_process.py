@@ -304,7 +304,11 @@ CHANGES = (
 
 
 def traced(tool: Tool, argv: Sequence[str], log: Path, inject: str = "", **env: str) -> None:
-    """Run a command and what it starts under strace, to the end of all of it."""
+    """Run a command and what it starts under strace, to the end of all of it.
+
+    Its stdin is the contract, as a sender's is.
+    """
+    contract = tool.contract_file.open()
     subprocess.run(
         [
             *("strace", "-f", "-qq", "-y", "-o", str(log)),
@@ -313,11 +317,12 @@ def traced(tool: Tool, argv: Sequence[str], log: Path, inject: str = "", **env: 
             *argv,
         ],
         env={**tool.env, **env},
-        stdin=subprocess.DEVNULL,
+        stdin=contract,
         capture_output=True,
         timeout=PATIENCE_S,
         check=False,
     )
+    contract.close()
 
 
 def points(log: Path) -> list[tuple[str, int]]:

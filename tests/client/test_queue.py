@@ -110,7 +110,9 @@ def test_purging_leaves_nothing(folder: str) -> None:
     queue.purge(folder)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200
+)
 @given(count=st.integers(1, 5), cut=st.integers(0, 2000), after=st.integers(0, 2))
 def test_the_queue_survives_any_cut(tmp_path: Path, count: int, cut: int, after: int) -> None:
     """Cut anywhere, only the event that was cut is lost; what is appended later is whole."""
@@ -130,7 +132,9 @@ def test_the_queue_survives_any_cut(tmp_path: Path, count: int, cut: int, after:
     assert found in (expected, [*range(whole + 1), *range(100, 100 + after)])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200
+)
 @given(garbage=st.binary(max_size=300))
 def test_garbage_never_becomes_an_event(tmp_path: Path, garbage: bytes) -> None:
     folder = str(tmp_path / "garbage")

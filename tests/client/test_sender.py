@@ -58,13 +58,12 @@ class Case:
 
     def sender(self, env: dict[str, str] | None = None) -> Sender:
         work = {
-            "contract": CONTRACT.as_dict(),
             "version": "1.4.0",
             "dotfile": self.dotfile,
             "folder": self.folder,
             "deliver_every": 3600,
         }
-        return Sender(work, env or {}, self.post, self.said.append)
+        return Sender(CONTRACT, work, env or {}, self.post, self.said.append)
 
     def post(self, url: str, body: bytes) -> Answer:
         self.posts.append((url, body))

@@ -9,7 +9,6 @@ import pytest
 
 from askfirst import ContractError, Telemetry
 from askfirst.client import dotfile, spawn
-from askfirst.client.source import Source
 from askfirst.contract.event import MalformedError, UndeclaredError, now_ms, treat
 from askfirst.contract.loading import load
 from tests.client.program import PROGRAMS, Program
@@ -28,8 +27,8 @@ class Made:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.env = {"HOME": str(home)}
-        self.strict = Telemetry(Source(str(CONTRACT)), "1.0.0", strict=True, env=self.env)
-        self.careless = Telemetry(Source(str(CONTRACT)), "1.0.0", strict=False, env=self.env)
+        self.strict = Telemetry(str(CONTRACT), "1.0.0", strict=True, env=self.env)
+        self.careless = Telemetry(str(CONTRACT), "1.0.0", strict=False, env=self.env)
 
     def agree(self) -> None:
         """Record a Yes; no delivery is due."""
@@ -209,8 +208,8 @@ def test_a_contract_that_is_not_there_raises_and_says_where_it_belongs(
     made: Made, use: str
 ) -> None:
     path = str(made.home / "telemetry.toml")
-    strict = Telemetry(Source(path), "1.0.0", strict=True, env=made.env)
-    careless = Telemetry(Source(path), "1.0.0", env=made.env)
+    strict = Telemetry(path, "1.0.0", strict=True, env=made.env)
+    careless = Telemetry(path, "1.0.0", env=made.env)
     given: Any = {"x": 1} if use == "set" else "start"
     with pytest.raises(ContractError) as raised:
         getattr(strict, use)(given)
@@ -224,13 +223,13 @@ def test_a_contract_that_is_not_there_raises_and_says_where_it_belongs(
 def test_a_contract_that_is_wrong_raises_with_all_that_is_wrong(made: Made) -> None:
     path = made.home / "telemetry.toml"
     path.write_text(CONTRACT.read_text().replace('"version"', '"plain"').replace("[10, 100]", "3"))
-    strict = Telemetry(Source(str(path)), "1.0.0", strict=True, env=made.env)
+    strict = Telemetry(str(path), "1.0.0", strict=True, env=made.env)
     with pytest.raises(ContractError) as raised:
         strict.record("start")
     runtime, size = raised.value.problems
     assert runtime.startswith("fields.runtime.treatment: 'plain' is unknown; use one of")
     assert size.startswith("fields.size.buckets: list 1 to 100 numbers")
-    Telemetry(Source(str(path)), "1.0.0", env=made.env).record("start")
+    Telemetry(str(path), "1.0.0", env=made.env).record("start")
 
 
 @pytest.mark.parametrize(

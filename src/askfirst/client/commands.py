@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from askfirst.client import dotfile, log, paths, queue, recording, spawn
+from askfirst.client import dotfile, folders, log, queue, recording, spawn
 from askfirst.client.vocabulary import ALIASES, COMMANDS
 from askfirst.contract.event import new_installation
 from askfirst.contract.model import ContractError
@@ -13,8 +13,9 @@ from askfirst.contract.version import is_released
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from askfirst.client import Telemetry
     from askfirst.client.sender import Sender
-    from askfirst.client.telemetry import Telemetry
+    from askfirst.client.usual import Places
 
 PATIENCE_S = 20.0  # how long `send` and `erase` wait for a delivery that is under way
 TRIES = 3  # of `erase`, before it goes on in the background at later runs
@@ -41,7 +42,7 @@ def run(telemetry: "Telemetry", argv: "list[str]") -> int:
     return 1
 
 
-def refuse(places: "paths.Places", version: str, *, revoked: bool = False) -> None:
+def refuse(places: "Places", version: str, *, revoked: bool = False) -> None:
     """Record a No, everywhere, and leave nothing of an earlier Yes. Raises OSError."""
     dotfile.refuse(places.dotfile, version, today(), revoked=revoked)
     queue.purge(places.folder)
@@ -67,7 +68,7 @@ def _status(telemetry: "Telemetry") -> int:
         _print(
             f"  waiting  {len(waiting)} events, {size} bytes" + (f"; {lost} given up" * (lost > 0))
         )
-        if decision.send and not paths.can_write(places.folder):
+        if decision.send and not folders.can_write(places.folder):
             _print(f"  keeping  nothing can be written in {places.folder}; events are not kept")
         sent = log.read(places.folder).splitlines()
         last = " ".join(sent[-1].split(" ", 2)[:2]) if sent else "never"
@@ -181,10 +182,10 @@ def _erase(telemetry: "Telemetry") -> int:
     return 1
 
 
-def _sender(telemetry: "Telemetry", places: "paths.Places") -> "Sender":
+def _sender(telemetry: "Telemetry", places: "Places") -> "Sender":
     from askfirst.client.sender import Sender
 
-    return Sender(spawn.job(telemetry, places), telemetry.env, say=_error)
+    return Sender(telemetry.contract(), spawn.job(telemetry, places), telemetry.env, say=_error)
 
 
 def _examples(telemetry: "Telemetry") -> "dict[str, object]":
@@ -204,7 +205,7 @@ def _or_new(installation: str) -> str:
     return installation or new_installation()
 
 
-def _home(telemetry: "Telemetry") -> "paths.Places | None":
+def _home(telemetry: "Telemetry") -> "Places | None":
     places = telemetry.places()
     if places is None:
         _error("telemetry: HOME is not a folder of yours, so no answer can be kept; set HOME")

@@ -3,7 +3,10 @@
 Unknown means off.
 """
 
+from askfirst.client.usual import CI_VARIABLES, forbids
 from askfirst.contract.version import is_newer, precedence
+
+__all__ = ["CI_VARIABLES", "REASONS", "Decision", "decide"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,28 +30,6 @@ REASONS = {
     "wider": "this version would collect more than you agreed to: {detail}",
     "agreed": "you said Yes",
 }
-
-# A build machine has no user to ask. Most set CI; these are the ones known not to, or not always.
-CI_VARIABLES = (
-    "CI",
-    "CONTINUOUS_INTEGRATION",
-    "BUILD_NUMBER",
-    "GITHUB_ACTIONS",
-    "GITLAB_CI",
-    "JENKINS_URL",
-    "TEAMCITY_VERSION",
-    "TF_BUILD",
-    "CODEBUILD_BUILD_ID",
-    "BUILDKITE",
-    "CIRCLECI",
-    "TRAVIS",
-    "APPVEYOR",
-    "DRONE",
-    "BITBUCKET_BUILD_NUMBER",
-)
-
-_NOT_SET = ("", "0", "false")
-_ON = ("", "1", "on", "true", "yes")
 
 
 class Decision:
@@ -89,15 +70,16 @@ def decide(
     env: "Mapping[str, str]",
     terminal: bool,
 ) -> Decision:
-    """Decide from the answers on file, the version that runs, its contract and the surroundings.
+    """Decide from the answers on file, the version that runs, its contract and the environment.
 
     `dotfile` is None where none can be kept. `collects_more` takes an answer and says in words what
     the contract in force collects beyond it. `terminal` tells whether there is somebody to ask:
     stdin and stderr are terminals.
     """
-    stop = _environment(tool, env)
+    stop = forbids(tool, env)
     if stop is not None:
-        return stop
+        reason, variable = stop
+        return Decision(reason, variable, log=reason == "log")
     if dotfile is None:
         return Decision("no-home")
     if dotfile.status == "unreadable":
@@ -107,24 +89,6 @@ def decide(
     decision = _answers(dotfile, version, collects_more)
     decision.ask = decision.ask and terminal
     return decision
-
-
-def _environment(tool: str, env: "Mapping[str, str]") -> "Decision | None":
-    """Return the decision that the environment forces; it can only ever turn off."""
-    for name in CI_VARIABLES:
-        if env.get(name, "").lower() not in _NOT_SET:
-            return Decision("ci", name)
-    if env.get("DO_NOT_TRACK", "").lower() not in _NOT_SET:
-        return Decision("do-not-track")
-    if env.get("ASKFIRST_TELEMETRY", "").lower() not in _ON:
-        return Decision("variable", "ASKFIRST_TELEMETRY")
-    own = tool.upper().replace("-", "_") + "_TELEMETRY"
-    value = env.get(own, "").lower()
-    if value == "log":
-        return Decision("log", own, log=True)
-    if value not in _ON:
-        return Decision("variable", own)
-    return None
 
 
 def _answers(

@@ -3,7 +3,8 @@
 import errno
 import os
 
-from askfirst.client.paths import can_write, make_folder, read_file
+from askfirst.client import MOST_ANSWERS, read_file
+from askfirst.client.folders import can_write, make_folder
 from askfirst.contract.event import is_uuid, new_installation
 from askfirst.contract.jsontext import loads
 
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from askfirst.contract.model import Contract
-
-LARGEST = 1_000_000  # bytes; a file of answers has a few hundred
 
 
 class Dotfile:
@@ -51,8 +50,12 @@ class Dotfile:
 
 
 def read(path: str) -> Dotfile:
-    """Read a dotfile; never raises, never blocks, never reads more than LARGEST bytes."""
-    raw = read_file(path, LARGEST)
+    """Read a dotfile; never raises, never blocks, never reads more than MOST_ANSWERS bytes."""
+    return understand(read_file(path, MOST_ANSWERS))
+
+
+def understand(raw: "bytes | None") -> Dotfile:
+    """Take a dotfile's bytes, as `read_file` gives them; never raises."""
     if raw is None:
         return Dotfile("unreadable", {})
     if not raw:  # none, or what a full disk leaves of a careless write

@@ -9,25 +9,24 @@ import os
 import stat
 import time
 
+from askfirst.client import read_file
+from askfirst.client.folders import make_folder
 from askfirst.client.lock import try_lock, wait_lock
-from askfirst.client.paths import make_folder, read_file
+from askfirst.client.usual import MOST_QUEUED as MOST_BYTES
+from askfirst.client.usual import OPEN, QUEUE, as_line
 
-QUEUE = "queue"
 SENDING = "sending"
-MOST_BYTES = 1_000_000  # about 3,000 events; past it the oldest half goes, and is counted
 MOST_ALONE = 3_000  # events in files of their own; as above
 LARGEST = 4_000_000  # bytes; no queue of ours gets so large
 PATIENCE = 0.02  # seconds; the lock is held for microseconds, unless its holder was stopped
 
-_OPEN = os.O_RDWR | os.O_APPEND | os.O_CREAT
-_OPEN |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 _BUSY, _NO_LOCKS = -1, -2
 
 
 def append(folder: str, digest: str, event: bytes) -> None:
     """Put one event in the queue. Raises OSError if it cannot be kept, and has counted it then."""
     try:
-        _append(folder, as_line((digest, event)))
+        _append(folder, as_line(digest, event))
     except OSError:
         add_lost(folder, 1)
         raise
@@ -52,11 +51,6 @@ def _append(folder: str, line: bytes) -> None:
     finally:
         if fd >= 0:
             os.close(fd)
-
-
-def as_line(row: "tuple[str, bytes]") -> bytes:
-    """Return the line of a (digest, event) in a queue file."""
-    return b"\n" + row[0].encode("ascii") + b" " + row[1] + b"\n"
 
 
 def take(folder: str) -> bool:
@@ -190,7 +184,7 @@ def _open_linked(path: str, folder: str, patience: float = PATIENCE) -> int:
     """
     for _ in range(100):
         try:
-            fd = os.open(path, _OPEN, 0o600)
+            fd = os.open(path, OPEN, 0o600)
         except FileNotFoundError:
             make_folder(folder)
             add_lost(folder, 0)  # what a full disk costs can be counted where there is a number
@@ -251,7 +245,7 @@ def _forget_oldest(folder: str) -> None:
     temporary = os.path.join(folder, ".queue.tmp")
     try:
         with open(temporary, "wb") as file:
-            file.writelines(map(as_line, kept))
+            file.writelines(as_line(*row) for row in kept)
         os.replace(temporary, path)
     except OSError:  # a full disk
         discard(temporary)

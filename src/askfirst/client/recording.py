@@ -1,11 +1,8 @@
-"""What `Telemetry` does once there may be something to do: decide, ask, form, queue.
-
-Apart from `Telemetry` because most runs never get here: see `Telemetry.record`.
-"""
+"""Decide afresh, form, queue: where `usual` has nothing to go by, or somebody wants to be told."""
 
 import sys
 
-from askfirst.client import dotfile, queue, spawn
+from askfirst.client import MOST_ANSWERS, dotfile, read_file
 from askfirst.client.consent import decide as decide_purely
 from askfirst.contract import event as events
 from askfirst.contract.version import is_released
@@ -14,21 +11,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from askfirst.client import Telemetry
     from askfirst.client.consent import Decision
-    from askfirst.client.telemetry import Telemetry
     from askfirst.contract.model import Contract
 
 
-def decide(telemetry: "Telemetry", *, terminal: bool) -> "Decision":
-    """Decide afresh whether events may be sent and whether to ask."""
+def decide(
+    telemetry: "Telemetry", *, terminal: bool, found: "dotfile.Dotfile | None" = None
+) -> "Decision":
+    """Decide afresh whether events may be sent and whether to ask, by `found` or the dotfile."""
     places = telemetry.places()
+    if found is None and places is not None:
+        found = dotfile.read(places.dotfile)
 
     def collects_more(answer: "dict[str, object]") -> "list[str]":
         return beyond(telemetry.contract(), answer)
 
     return decide_purely(
-        None if places is None else dotfile.read(places.dotfile),
-        tool=telemetry.source.name_and_state()[0],
+        found,
+        tool=telemetry.name_and_state()[0],
         version=telemetry.version,
         collects_more=collects_more,
         env=telemetry.env,
@@ -44,44 +45,32 @@ def beyond(contract: "Contract", answer: "dict[str, object]") -> "list[str]":
     return contract.collects_more_than(agreed if isinstance(agreed, dict) else None)
 
 
-def ask(telemetry: "Telemetry") -> None:
-    """Ask somebody at a terminal, if it should be asked now; remember the answer."""
-    places = telemetry.places()
-    if places is None:
-        return
-    decision = decide(telemetry, terminal=True)
-    if decision.reason == "erasing":
-        spawn.deliver_if_due(telemetry, places)
-    if not decision.ask or not dotfile.is_writable(places.dotfile):
-        return
-    from askfirst.client import commands, prompt
-
-    contract = telemetry.contract()
-    if prompt.ask(contract, telemetry.env):
-        dotfile.agree(places.dotfile, telemetry.version, contract, commands.today())
-    else:
-        commands.refuse(places, telemetry.version)
-
-
 def record(telemetry: "Telemetry", command: str, values: "Mapping[str, object]") -> None:
     """Queue the event of a command if there is a Yes; start a delivery if one is due."""
-    decision = decide(telemetry, terminal=False)
     places = telemetry.places()
+    answers = None if places is None else read_file(places.dotfile, MOST_ANSWERS)
+    found = None if places is None else dotfile.understand(answers)
+    decision = decide(telemetry, terminal=False, found=found)
     if not decision.send:
         _say_unsent(telemetry, decision, command, values)
         if decision.reason == "erasing" and places is not None:
+            from askfirst.client import spawn
+
             spawn.deliver_if_due(telemetry, places)
         return
     contract = telemetry.contract()
-    if places is None or command not in contract.commands:
+    if places is None or found is None or answers is None or command not in contract.commands:
         return
     if not is_released(telemetry.version):
         if telemetry.verbose:
             _say(f"telemetry: nothing is recorded: {telemetry.version} is not a released version.")
         return
-    line = form(telemetry, command, values, dotfile.read(places.dotfile).installation).encode()
+    from askfirst.client import queue, spawn, usual
+
+    line = form(telemetry, command, values, found.installation).encode()
     queue.append(places.folder, contract.digest, line)
-    telemetry.source.keep(places.folder)
+    if usual.recall(telemetry, answers, places.folder) is None:
+        usual.remember(telemetry, answers, found.installation, contract, places.folder)
     if telemetry.verbose:
         collector = spawn.collector_url(contract, telemetry.env)
         _say(f"telemetry: queued for {collector}:\n{line.decode('ascii')}")

@@ -9,14 +9,14 @@ import sys
 import time
 from functools import partial
 
-from askfirst.client import dotfile, log, paths, queue, spawn
+from askfirst.client import dotfile, folders, log, queue, spawn
 from askfirst.client.consent import decide
 from askfirst.client.lock import try_mark, wait_lock
 from askfirst.client.recording import beyond
+from askfirst.client.usual import as_line
 from askfirst.contract.event import now_ms
 from askfirst.contract.hashing import hash_text
 from askfirst.contract.jsontext import dumps, loads
-from askfirst.contract.model import Contract
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from askfirst.client.consent import Decision
+    from askfirst.contract.model import Contract
 
     Post = Callable[[str, bytes], "Answer"]
 
@@ -50,10 +51,11 @@ class Answer:
 
 
 class Sender:
-    """Delivers the queue of one tool; `post` is how (a URL and a body to an Answer)."""
+    """Delivers the queue of one tool; `work` is `spawn.job`'s, `post` takes a URL and a body."""
 
     def __init__(
         self,
+        contract: "Contract",
         work: "dict[str, Any]",
         env: "Mapping[str, str]",
         post: "Post | None" = None,
@@ -63,7 +65,7 @@ class Sender:
             from askfirst.client.transport import post as over_network
 
             post = over_network
-        self.contract = Contract.from_dict(work["contract"])
+        self.contract = contract
         self.version: str = work["version"]
         self.dotfile: str = work["dotfile"]
         self.folder: str = work["folder"]
@@ -83,7 +85,7 @@ class Sender:
         answers = dotfile.read(self.dotfile)
         self.installation = answers.installation
         if answers.erasing:
-            paths.make_folder(self.folder)  # to lock and to back off in
+            folders.make_folder(self.folder)  # to lock and to back off in
             return self._alone(self._erase, patience)
         if not os.path.isdir(self.folder):
             return True  # nothing was ever queued
@@ -224,13 +226,27 @@ class Sender:
 
 
 def main() -> None:
-    """Run as the detached process; takes its work from the environment and never returns."""
+    """Run as the detached process; takes its work from the environment and never returns.
+
+    The contract is on stdin: see `spawn.start`.
+    """
     try:
         _detach()
         work: Any = loads(os.environ.pop("ASKFIRST_SENDER"))
-        Sender(work, dict(os.environ)).run()
+        Sender(_contract(), work, dict(os.environ)).run()
     finally:
         os._exit(0)
+
+
+def _contract() -> "Contract":
+    from askfirst.contract.loading import parse
+
+    with open(0, "rb", closefd=False) as file:
+        text = file.read().decode("utf-8")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return parse(text)
 
 
 def _detach() -> None:
@@ -266,7 +282,7 @@ def _replace(path: str, rows: "list[tuple[str, bytes]]") -> bool:
     temporary = path + ".tmp"
     try:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.writelines(map(queue.as_line, rows))
+            file.writelines(as_line(*row) for row in rows)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

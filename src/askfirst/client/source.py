@@ -1,11 +1,8 @@
-"""Where a contract is read from, and the parsed copy that saves reading it at every run.
-
-Whoever said No, or was never asked, pays for a look at the contract's first lines and no more.
-"""
+"""The contract in full, for whoever needs more of it than `Telemetry.name_and_state` reads."""
 
 import os
 
-from askfirst.client.paths import read_file
+from askfirst.client import identify, peek
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,9 +10,7 @@ if TYPE_CHECKING:
 
     from askfirst.contract.model import Contract
 
-CACHE = "contract"
-MOST_BYTES = 1_000_000  # of the parsed copy
-_NAME = "abcdefghijklmnopqrstuvwxyz0123456789-"
+_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 
 
 class Source:
@@ -25,14 +20,12 @@ class Source:
     it.
     """
 
-    __slots__ = ("_contract", "_key", "_seen", "_text", "loader", "path")
+    __slots__ = ("_contract", "_text", "loader", "path")
 
     def __init__(self, path: str, loader: "Any" = None) -> None:
         self.path = path
         self.loader = loader
         self._text = ""
-        self._key = ""
-        self._seen: tuple[str, str] | None = None
         self._contract: Contract | None = None
 
     def text(self) -> str:
@@ -47,108 +40,55 @@ class Source:
                 raise ContractError(self.path, [f"cannot be read: {error}; {remedy}"]) from error
         return self._text
 
+    def identity(self) -> "tuple[object, ...]":
+        """Return what tells the contract, or the archive that it is in, from a changed one."""
+        path = self.path
+        while not os.path.exists(path) and os.path.dirname(path) != path:
+            path = os.path.dirname(path)
+        return identify(self.path, os.stat(path))
+
     def name_and_state(self) -> "tuple[str, str]":
         """Return the tool's name and where its dotfile is. Raises ContractError."""
-        if self._seen is None:
-            self._seen = peek(self.text())
-        if self._seen is None:
-            contract = self.contract()
-            self._seen = contract.name, contract.state
-        return self._seen
+        seen = peek(self.text())
+        return (self.contract().name, self.contract().state) if seen is None else seen
 
-    def contract(self, folder: str = "") -> "Contract":
-        """Return the contract, from the copy in `folder` if it is of this file.
-
-        Raises ContractError.
-        """
+    def contract(self) -> "Contract":
+        """Return the contract. Raises ContractError."""
         if self._contract is None:
-            text = self.text()
-            if folder and self._key:
-                self._contract = _read_copy(folder, self._key)
-            if self._contract is None:
-                from askfirst.contract.loading import parse
+            from askfirst.contract.loading import parse
 
-                self._contract = parse(text, self.path)
+            self._contract = parse(self.text(), self.path)
         return self._contract
 
-    def keep(self, folder: str) -> None:
-        """Keep a parsed copy in `folder`, for a user who said Yes, if there is room."""
-        from askfirst.contract.jsontext import dumps
+    def open(self) -> int:
+        """Return a descriptor from which the text can be read, and which a child can be given.
 
-        if not self._key or self._contract is None:
-            return
-        head = (dumps(self._key) + "\n").encode("ascii")
-        path = os.path.join(folder, CACHE)
-        if (read_file(path, MOST_BYTES) or b"").startswith(head):
-            return
-        temporary = f"{path}.{os.getpid()}.tmp"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        Raises OSError.
+        """
         try:
-            with open(os.open(temporary, flags, 0o600), "wb") as file:
-                file.write(head + dumps(self._contract.as_dict()).encode("ascii") + b"\n")
-            os.replace(temporary, path)
-        except OSError:  # a full disk; it is read from its own file then
-            try:
-                os.unlink(temporary)
-            except OSError:
-                pass
-
-    def _read(self) -> bytes:
-        try:
-            fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            return os.open(self.path, _READ)
         except OSError:
             if not hasattr(self.loader, "get_data"):
                 raise
-            raw: bytes = self.loader.get_data(self.path)
-            return raw
-        try:
-            stat = os.fstat(fd)
-            self._key = f"{self.path}|{stat.st_ino}|{stat.st_size}|{stat.st_mtime_ns}"
-            return os.read(fd, stat.st_size + 1)
-        finally:
-            os.close(fd)
+        return _unnamed(self.loader.get_data(self.path))
+
+    def _read(self) -> bytes:
+        fd = self.open()
+        with os.fdopen(fd, "rb") as file:
+            return file.read()
 
 
-def peek(text: str) -> "tuple[str, str] | None":
-    """Return (name, state) of a plainly written contract without parsing all of it, or None.
+def _unnamed(raw: bytes) -> int:
+    """Return a descriptor of a file that has no name, with `raw` in it."""
+    if hasattr(os, "memfd_create"):  # needs no room on a disk that may be full
+        fd = os.memfd_create("contract")
+    else:
+        import tempfile
 
-    What a client needs to find the dotfile, at a hundredth of the cost of reading TOML. None means
-    "not plainly written": then it is parsed.
-    """
-    name, state = "", "home"
-    inside = False
-    for line in text.splitlines():
-        row = line.strip()
-        if row.startswith("["):
-            if inside:
-                break
-            inside = row.partition("#")[0].rstrip() == "[tool]"
-        elif inside and row.startswith(("name", "state")):
-            key, _, rest = row.partition("=")
-            value = rest.strip()
-            quote, end = value[:1], value.find('"', 1)
-            if quote != '"' or end < 0 or "\\" in value[:end] or value[:3] == '"""':
-                return None
-            if value[end + 1 :].lstrip()[:1] not in ("", "#"):
-                return None
-            if key.strip() == "name":
-                name = value[1:end]
-            elif key.strip() == "state":
-                state = value[1:end]
-    plain = 1 <= len(name) <= 40 and name[0].isalpha() and all(char in _NAME for char in name)
-    return (name, state) if plain and state in ("home", "xdg") else None
-
-
-def _read_copy(folder: str, key: str) -> "Contract | None":
-    from askfirst.contract.jsontext import loads
-    from askfirst.contract.model import Contract
-
-    raw = read_file(os.path.join(folder, CACHE), MOST_BYTES) or b""
-    try:
-        first, _, rest = raw.decode("ascii").partition("\n")
-        if loads(first) != key:
-            return None
-        data: Any = loads(rest)
-        return Contract.from_dict(data)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return None
+        fd, name = tempfile.mkstemp()
+        if os.name != "nt":  # where what is open cannot be deleted
+            os.unlink(name)
+    with os.fdopen(os.dup(fd), "wb") as file:
+        file.write(raw)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd

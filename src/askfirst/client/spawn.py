@@ -3,24 +3,35 @@
 import os
 import sys
 
+from askfirst.client import HERE, read_file
+from askfirst.client.folders import make_folder
 from askfirst.client.lock import try_lock
-from askfirst.client.paths import ROOT, make_folder, read_file
 from askfirst.client.queue import open_own
-from askfirst.contract.event import now_ms
-from askfirst.contract.jsontext import dumps
-from askfirst.contract.loading import is_loopback
+from askfirst.client.usual import LONGEST_PAUSE_MS, SCHEDULE, is_due
+from askfirst.contract import dumps, now_ms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from askfirst.client.paths import Places
-    from askfirst.client.telemetry import Telemetry
+    from askfirst.client import Telemetry
+    from askfirst.client.usual import Places
     from askfirst.contract.model import Contract
 
-SCHEDULE = "schedule"
+__all__ = [
+    "LONGEST_PAUSE_MS",
+    "SCHEDULE",
+    "SENDER",
+    "claim",
+    "collector_url",
+    "deliver_if_due",
+    "job",
+    "read_schedule",
+    "start",
+    "write_schedule",
+]
+
 SENDER = "ASKFIRST_SENDER"  # the variable that holds a sender's work
-LONGEST_PAUSE_MS = 7 * 86_400_000  # a later date was written by a clock that was wrong
 _START = "import sys; sys.path.append(sys.argv[1]); from askfirst.client.sender import main; main()"
 
 
@@ -28,12 +39,19 @@ def deliver_if_due(telemetry: "Telemetry", places: "Places") -> None:
     """Start a sender unless one was started less than `deliver_every` ago or has to back off."""
     if SENDER in os.environ:
         return  # a program that was started as a sender and did not become one starts no other
-    if claim(places.folder, now_ms(), int(telemetry.deliver_every * 1000)):
-        start(job(telemetry, places), dict(telemetry.env))
+    if not claim(places.folder, now_ms(), int(telemetry.deliver_every * 1000)):
+        return
+    contract = telemetry.source.open()
+    try:
+        start(job(telemetry, places), contract, dict(telemetry.env))
+    finally:
+        os.close(contract)
 
 
 def collector_url(contract: "Contract", env: "Mapping[str, str]") -> str:
     """Return where to deliver: the contract's collector, or a loopback ASKFIRST_COLLECTOR."""
+    from askfirst.contract.loading import is_loopback
+
     other = env.get("ASKFIRST_COLLECTOR", "")
     scheme, slashes, rest = other.partition("://")
     place = rest.partition("/")[0]
@@ -44,9 +62,8 @@ def collector_url(contract: "Contract", env: "Mapping[str, str]") -> str:
 
 
 def job(telemetry: "Telemetry", places: "Places") -> "dict[str, object]":
-    """Return what a sender has to know; goes to it in its environment, which is private."""
+    """Return what a sender has to know but for the contract; it is passed in the environment."""
     return {
-        "contract": telemetry.contract().as_dict(),
         "version": telemetry.version,
         "dotfile": places.dotfile,
         "folder": places.folder,
@@ -90,31 +107,37 @@ def claim(folder: str, now: int, every: int) -> bool:
     try:
         if try_lock(fd) is False:
             return False  # without locks, a few senders may start at once; all but one then end
-        next_at, failures = _understand(os.read(fd, 64))
-        if now < next_at <= now + LONGEST_PAUSE_MS:
+        schedule = os.read(fd, 64)
+        if not is_due(schedule, now):
             return False
-        _write(fd, now + every, failures)
+        _write(fd, now + every, _understand(schedule)[1])
         return True
     finally:
         os.close(fd)
 
 
-def start(work: "dict[str, object]", env: "dict[str, str]") -> None:
-    """Start a sender in a session of its own that holds nothing of this process."""
+def start(work: "dict[str, object]", contract: int, env: "dict[str, str]") -> None:
+    """Start a sender in a session of its own that holds nothing of this process.
+
+    `contract` is a descriptor of the contract's text. It becomes the sender's stdin: environment
+    and arguments have a size that a contract may exceed, and others can read the arguments.
+    """
     if not sys.executable:
         return  # embedded: what is queued waits for `telemetry send`
     env[SENDER] = dumps(work)
-    argv = [sys.executable, "-I", "-S", "-c", _START, ROOT]
+    argv = [sys.executable, "-I", "-S", "-c", _START, _root()]
     if getattr(sys, "frozen", False):
         argv = [sys.executable]
         # PyInstaller's one file would otherwise run from our folder, which is deleted when we end
         env["PYINSTALLER_RESET_ENVIRONMENT"] = "1"
     if sys.platform == "win32":
-        _start_on_windows(argv, env)
+        _start_on_windows(argv, contract, env)
         return
+    if contract == 0:  # the host has no stdin; then there is nothing to be copied
+        os.set_inheritable(contract, True)
     nothing = os.devnull
     actions = [
-        (os.POSIX_SPAWN_OPEN, 0, nothing, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_DUP2, contract, 0),
         (os.POSIX_SPAWN_OPEN, 1, nothing, os.O_WRONLY, 0),
         (os.POSIX_SPAWN_OPEN, 2, nothing, os.O_WRONLY, 0),
         *[(os.POSIX_SPAWN_CLOSE, fd) for fd in _inherited()],
@@ -123,6 +146,12 @@ def start(work: "dict[str, object]", env: "dict[str, str]") -> None:
         os.posix_spawn(sys.executable, argv, env, file_actions=actions, setsid=True)
     except NotImplementedError:  # macOS; the sender then leaves the session itself
         os.posix_spawn(sys.executable, argv, env, file_actions=actions)
+
+
+def _root() -> str:
+    """Return the folder, or the archive, that this package is in."""
+    client = os.path.dirname(HERE)
+    return os.path.dirname(os.path.dirname(client))
 
 
 def _inherited() -> "list[int]":
@@ -139,14 +168,14 @@ def _inherited() -> "list[int]":
     return found
 
 
-def _start_on_windows(argv: "list[str]", env: "dict[str, str]") -> None:
+def _start_on_windows(argv: "list[str]", contract: int, env: "dict[str, str]") -> None:
     import subprocess
 
     flags = 0x0800_0000 | 0x0000_0008  # CREATE_NO_WINDOW | DETACHED_PROCESS
     subprocess.Popen(  # noqa: S603 - our own interpreter and code
         argv,
         env=env,
-        stdin=subprocess.DEVNULL,
+        stdin=contract,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         creationflags=flags,

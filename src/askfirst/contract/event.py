@@ -5,12 +5,36 @@ neither lets through what the other would refuse.
 """
 
 import os
-import time
 
-from askfirst.contract.hashing import hash_text, leaf_text
+from askfirst.contract import (
+    Field,
+    MalformedError,
+    as_wire,
+    hash_text,
+    new_id,
+    now_ms,
+    treat,
+    uuid_text,
+)
 from askfirst.contract.jsontext import dumps
-from askfirst.contract.model import OTHER, Contract, Field
+from askfirst.contract.model import Contract
 from askfirst.contract.version import is_released
+
+__all__ = [
+    "ALWAYS",
+    "Event",
+    "MalformedError",
+    "UndeclaredError",
+    "flatten",
+    "form",
+    "is_hash",
+    "is_treated",
+    "is_uuid",
+    "new_id",
+    "new_installation",
+    "now_ms",
+    "treat",
+]
 
 ALWAYS = ("id", "installationId", "timestamp", "cli.version", "cli.command")
 HEX = frozenset("0123456789abcdef")
@@ -18,10 +42,6 @@ HEX = frozenset("0123456789abcdef")
 
 class UndeclaredError(ValueError):
     """A field or command that the contract does not declare."""
-
-
-class MalformedError(ValueError):
-    """A value that does not have the form its treatment gives it."""
 
 
 class Event:
@@ -51,19 +71,9 @@ class Event:
 
     def as_dict(self) -> "dict[str, object]":
         """Return the event in the shape it has on the wire, fields nested at their dots."""
-        wire: dict[str, object] = {
-            "id": self.id,
-            "installationId": self.installation_id,
-            "timestamp": self.timestamp,
-            "cli": {"version": self.version, "command": self.command},
-        }
-        for name, value in self.fields.items():
-            *parents, leaf = name.split(".")
-            place = wire
-            for parent in parents:
-                place = place.setdefault(parent, {})  # type: ignore[assignment]
-            place[leaf] = value
-        return wire
+        return as_wire(
+            self.id, self.installation_id, self.timestamp, self.version, self.command, self.fields
+        )
 
     def encode(self) -> bytes:
         """Return the bytes that are shown, queued and sent: compact ASCII JSON."""
@@ -100,29 +110,6 @@ def form(
             if treated is not None:
                 fields[name] = treated
     return Event(id, hash_text(installation, installation), timestamp, version, command, fields)
-
-
-def treat(field: Field, value: object, installation: str) -> "str | bool | None":
-    """Return `value` in the form that may leave the machine, or None if none of it may.
-
-    Raises MalformedError for a type the treatment does not take.
-    """
-    if field.treatment == "hash":
-        if isinstance(value, (str, bool, int, float)):
-            return hash_text(leaf_text(value), installation)
-        raise MalformedError(f"{field.name} takes text or a number, not {type(value).__name__}")
-    if field.treatment == "version":
-        return value if isinstance(value, str) and is_released(value) else None
-    if field.treatment == "choice":
-        return value if isinstance(value, str) and value in field.values else OTHER
-    if field.treatment == "flag":
-        if isinstance(value, bool):
-            return value
-        raise MalformedError(f"{field.name} takes True or False, not {type(value).__name__}")
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value:  # noqa: PLR0124 - not nan
-        labels = field.labels()
-        return labels[sum(bound <= value for bound in field.buckets)]
-    raise MalformedError(f"{field.name} takes a number, not {type(value).__name__}")
 
 
 def is_treated(field: Field, value: object) -> bool:
@@ -166,25 +153,7 @@ def is_uuid(value: object) -> bool:
     return [len(part) for part in parts] == [8, 4, 4, 4, 12] and HEX.issuperset("".join(parts))
 
 
-def new_id(timestamp: int) -> str:
-    """Make a UUID version 7 (RFC 9562, 5.7) for a moment in ms UTC."""
-    noise = int.from_bytes(os.urandom(10), "big")
-    value = (timestamp & 0xFFFF_FFFF_FFFF) << 80 | noise
-    return _uuid_text(value & ~(0xF000 << 64) | 0x7000 << 64)
-
-
 def new_installation() -> str:
     """Make a UUID version 4 (random): the secret of an installation."""
     value = int.from_bytes(os.urandom(16), "big")
-    return _uuid_text(value & ~(0xF000 << 64) | 0x4000 << 64)
-
-
-def _uuid_text(value: int) -> str:
-    value = value & ~(0xC000 << 48) | 0x8000 << 48  # the variant of RFC 9562
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-def now_ms() -> int:
-    """Return the present moment in ms UTC."""
-    return time.time_ns() // 1_000_000
+    return uuid_text(value & ~(0xF000 << 64) | 0x4000 << 64)

@@ -4,20 +4,9 @@ The algorithm is npm's deep-hash 1.0.1, which the wolkenkit CLI used, so that bo
 pseudonyms. The secret is the installation's UUID; it never leaves the machine.
 """
 
-try:  # the C module alone: hashlib costs ten times as much to import
-    from _sha2 import sha256  # type: ignore[import-not-found, unused-ignore]  # Python 3.12+
-except ImportError:
-    try:
-        from _sha256 import sha256  # type: ignore[import-not-found, no-redef, unused-ignore]
-    except ImportError:
-        from hashlib import sha256
+from askfirst.contract import hash_text, leaf_text
 
-
-def hash_text(text: str, secret: str) -> str:
-    """Return the hex SHA-256 (64 characters) of `secret` followed by `text`, as UTF-8."""
-    # surrogatepass: a file name that is no UTF-8 reaches Python as lone surrogates
-    digest: str = sha256((secret + text).encode("utf-8", "surrogatepass")).hexdigest()
-    return digest
+__all__ = ["deep_hash", "hash_text", "javascript_number", "leaf_text"]
 
 
 def deep_hash(value: object, secret: str) -> object:
@@ -32,18 +21,7 @@ def deep_hash(value: object, secret: str) -> object:
     return hash_text(leaf_text(value), secret)
 
 
-def leaf_text(value: object) -> str:
-    """Return the text of a leaf as JavaScript's `String` spells it."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return _javascript_number(value)
-    return str(value)
-
-
-def _javascript_number(value: float) -> str:
+def javascript_number(value: float) -> str:
     """Spell a float as ECMAScript does (ECMA-262, Number::toString)."""
     if value != value:  # noqa: PLR0124 - nan
         return "NaN"

@@ -6,6 +6,8 @@ The C scanner and string encoder beneath the standard module do the work; where 
 
 import sys
 
+from askfirst import contract
+
 try:
     from _json import encode_basestring_ascii, make_scanner
 except ImportError:  # not CPython
@@ -14,6 +16,8 @@ except ImportError:  # not CPython
     )
 
     make_scanner = None  # type: ignore[assignment, misc]
+
+__all__ = ["canonical", "dumps", "encode_basestring_ascii", "loads"]
 
 _SPACE = " \t\n\r"
 
@@ -54,31 +58,8 @@ def _with_module(text: str) -> object:
 
 
 def dumps(value: object) -> str:
-    """Write a value as compact ASCII JSON, keys in the order they have.
-
-    Takes dict (with str keys), list, tuple, str, bool, int, float and None; anything else is a
-    TypeError.
-    """
-    if isinstance(value, str):
-        return encode_basestring_ascii(value)
-    if value is None:
-        return "null"
-    if value is True:
-        return "true"
-    if value is False:
-        return "false"
-    if isinstance(value, int):
-        return int.__repr__(value)
-    if isinstance(value, float):
-        if value - value != 0:  # nan and infinity; importing math costs more than all else here
-            raise ValueError(f"{value!r} is not JSON")
-        return float.__repr__(value)
-    if isinstance(value, dict):
-        members = [f"{encode_basestring_ascii(key)}:{dumps(child)}" for key, child in value.items()]
-        return "{" + ",".join(members) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ",".join([dumps(child) for child in value]) + "]"
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    """Write a value as compact ASCII JSON; see `askfirst.contract.dumps`."""
+    return contract.dumps(value, encode_basestring_ascii)
 
 
 def canonical(value: object) -> str:

@@ -1,12 +1,11 @@
 """Contract, Field and the question "does this collect more than that?"."""
 
-from itertools import pairwise
-
-from askfirst.contract.hashing import hash_text
+from askfirst.contract import OTHER, Field, hash_text
 from askfirst.contract.jsontext import canonical
 
+__all__ = ["AGREEMENT_OF_2018", "OTHER", "TREATMENTS", "Contract", "ContractError", "Field"]
+
 TREATMENTS = ("hash", "version", "choice", "flag", "bucket")
-OTHER = "other"  # what a `choice` sends for a value that is not declared
 
 # What an answer without its own agreement agreed to: the wolkenkit CLI's contract of 2018.
 AGREEMENT_OF_2018: "dict[str, object]" = {
@@ -26,43 +25,6 @@ class ContractError(ValueError):
         self.source = source
         self.problems = problems
         super().__init__("\n".join(f"{source}: {problem}" for problem in problems))
-
-
-class Field:
-    """One thing an event may carry, how it is treated, and why it is collected.
-
-    `values` belongs to `choice`, `buckets` (ascending bounds) to `bucket`; else both are empty.
-    """
-
-    __slots__ = ("buckets", "name", "purpose", "treatment", "values")
-
-    def __init__(
-        self,
-        name: str,
-        treatment: str,
-        purpose: str,
-        values: "tuple[str, ...]" = (),
-        buckets: "tuple[int | float, ...]" = (),
-    ) -> None:
-        self.name = name
-        self.treatment = treatment
-        self.purpose = purpose
-        self.values = values
-        self.buckets = buckets
-
-    def labels(self) -> "tuple[str, ...]":
-        """Return every text this field can send, or () when there is no list of them."""
-        if self.treatment == "choice":
-            return self.values if OTHER in self.values else (*self.values, OTHER)
-        if self.treatment == "bucket":
-            bounds = self.buckets
-            between = [f"{low} to <{high}" for low, high in pairwise(bounds)]
-            return (f"<{bounds[0]}", *between, f">={bounds[-1]}")
-        return ()
-
-    def agreement(self) -> "list[object]":
-        """Return what a user agrees to with this field, as compactly as can be compared later."""
-        return [self.treatment, *self.values, *self.buckets]
 
 
 class Contract:

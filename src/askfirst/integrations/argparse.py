@@ -14,7 +14,6 @@ import argparse
 import os
 import sys
 
-from askfirst.client.telemetry import Telemetry
 from askfirst.client.vocabulary import COMMANDS, is_command
 
 TYPE_CHECKING = False
@@ -22,12 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from askfirst.client import Telemetry
+
 _VERBOSE = "_askfirst_verbose"
 _PATH = "_askfirst_path"
 _WORDS = "_askfirst_words"
 
 
-def instrument(parser: argparse.ArgumentParser, telemetry: Telemetry) -> None:
+def instrument(parser: argparse.ArgumentParser, telemetry: "Telemetry") -> None:
     """Make an argparse program ask first and record what its contract allows.
 
     Call it when the sub-commands are added and before `parse_args`. A program without sub-commands
@@ -39,7 +40,7 @@ def instrument(parser: argparse.ArgumentParser, telemetry: Telemetry) -> None:
 class _Instrumented:
     """A parser whose two ways of parsing also ask, and note the command to record."""
 
-    def __init__(self, parser: argparse.ArgumentParser, telemetry: Telemetry) -> None:
+    def __init__(self, parser: argparse.ArgumentParser, telemetry: "Telemetry") -> None:
         self.telemetry = telemetry
         self.ending = _Ending(telemetry)
         self.is_single = _subparsers(parser) is None
@@ -195,7 +196,7 @@ _STATUSES = _watch_exit()
 class _Ending:
     """Records a command where the process ends well; the last one, if it parses twice."""
 
-    def __init__(self, telemetry: Telemetry) -> None:
+    def __init__(self, telemetry: "Telemetry") -> None:
         self.telemetry = telemetry
         self.command = ""
         self._pid = 0
@@ -250,7 +251,7 @@ def _variable(value: object) -> object:
     return value
 
 
-def _only(telemetry: Telemetry) -> str:
+def _only(telemetry: "Telemetry") -> str:
     """Return the one command of a program that has no sub-commands."""
     try:
         commands = telemetry.contract().commands

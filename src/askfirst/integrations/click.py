@@ -7,15 +7,16 @@ them.
 
 import click
 
-from askfirst.client.telemetry import Telemetry
 from askfirst.integrations.click_tree import Framework, observe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from askfirst.client import Telemetry
 
-def instrument(cli: click.Command, telemetry: Telemetry) -> None:
+
+def instrument(cli: click.Command, telemetry: "Telemetry") -> None:
     """Make a click program ask first and record what its contract allows.
 
     `cli` is the root: a group, of which groups in groups are named `db migrate`, or one command,

@@ -4,13 +4,12 @@ typer has a copy of click inside (older releases: click itself), so nothing here
 `Framework` says what differs.
 """
 
-from askfirst.client.telemetry import Telemetry
-from askfirst.client.vocabulary import COMMANDS, is_command
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from askfirst.client import Telemetry
 
 _DONE = "_askfirst_instrumented"
 
@@ -39,7 +38,7 @@ class Framework:
         self.flag = flag
 
 
-def observe(root: "Any", telemetry: Telemetry, framework: Framework) -> None:
+def observe(root: "Any", telemetry: "Telemetry", framework: Framework) -> None:
     """Make a tree of commands ask first and record what the contract allows."""
     if getattr(root, _DONE, None) is telemetry:
         return
@@ -50,7 +49,7 @@ def observe(root: "Any", telemetry: Telemetry, framework: Framework) -> None:
     _wrap(root, telemetry, framework)
 
 
-def _wrap(command: "Any", telemetry: Telemetry, framework: Framework) -> None:
+def _wrap(command: "Any", telemetry: "Telemetry", framework: Framework) -> None:
     """Observe one command, once; commands below a group as they are found."""
     if getattr(command, _DONE, None) is telemetry:
         return
@@ -66,7 +65,7 @@ def _is_group(command: "Any") -> bool:
     return hasattr(command, "resolve_command")
 
 
-def _wrap_group(group: "Any", telemetry: Telemetry, framework: Framework) -> None:
+def _wrap_group(group: "Any", telemetry: "Telemetry", framework: Framework) -> None:
     resolve = group.resolve_command
 
     def resolve_command(ctx: "Any", args: "list[str]") -> "tuple[Any, Any, list[str]]":
@@ -78,7 +77,7 @@ def _wrap_group(group: "Any", telemetry: Telemetry, framework: Framework) -> Non
     group.resolve_command = resolve_command
 
 
-def _wrap_invoke(command: "Any", telemetry: Telemetry, framework: Framework) -> None:
+def _wrap_invoke(command: "Any", telemetry: "Telemetry", framework: Framework) -> None:
     invoke = command.invoke
 
     def observed(ctx: "Any") -> "Any":
@@ -153,7 +152,7 @@ def _join_verbose(command: "Any", framework: Framework) -> None:
     command.params.append(framework.flag("--verbose", text, remember))
 
 
-def _join_telemetry(command: "Any", telemetry: Telemetry) -> None:
+def _join_telemetry(command: "Any", telemetry: "Telemetry") -> None:
     """Make `<tool> telemetry off` work for a program that is one command.
 
     "telemetry" alone may be an argument of the host program; with a word of ours behind it, it is
@@ -162,16 +161,18 @@ def _join_telemetry(command: "Any", telemetry: Telemetry) -> None:
     parse = command.parse_args
 
     def parse_args(ctx: "Any", args: "list[str]") -> "list[str]":
-        words = args[1:] if args[:1] == ["telemetry"] and ctx.parent is None else []
-        if is_command(words) and not ctx.resilient_parsing:
-            ctx.exit(telemetry.run_command(words))
+        if args[:1] == ["telemetry"] and ctx.parent is None and not ctx.resilient_parsing:
+            from askfirst.client.vocabulary import is_command
+
+            if is_command(args[1:]):
+                ctx.exit(telemetry.run_command(args[1:]))
         rest: list[str] = parse(ctx, args)
         return rest
 
     command.parse_args = parse_args
 
 
-def _telemetry_group(root: "Any", telemetry: Telemetry, framework: Framework) -> "Any":
+def _telemetry_group(root: "Any", telemetry: "Telemetry", framework: Framework) -> "Any":
     """Return `<tool> telemetry`, which is filled when it is used: most runs never do."""
     # typer's help is drawn by a setting that commands hand down
     style = {k: getattr(root, k) for k in ("rich_markup_mode",) if hasattr(root, k)}
@@ -183,6 +184,8 @@ def _telemetry_group(root: "Any", telemetry: Telemetry, framework: Framework) ->
     def fill() -> None:
         if group.params:
             return
+        from askfirst.client.vocabulary import COMMANDS
+
         for option, name in (("--enable", "on"), ("--disable", "off")):
             group.params.append(framework.flag(option, f"The same as `{name}`.", None))
         verbose = framework.flag("--verbose", "Say more.", None)
@@ -208,7 +211,7 @@ def _telemetry_group(root: "Any", telemetry: Telemetry, framework: Framework) ->
     return group
 
 
-def _run(name: str, telemetry: Telemetry, framework: Framework) -> "Callable[[bool], None]":
+def _run(name: str, telemetry: "Telemetry", framework: Framework) -> "Callable[[bool], None]":
     def run(verbose: bool) -> None:
         raise framework.ended(telemetry.run_command([name] + ["--verbose"] * bool(verbose)))
 

@@ -12,7 +12,6 @@ from typing import Annotated, Literal  # cyclopts has imported it
 
 from cyclopts import App, Parameter
 
-from askfirst.client.telemetry import Telemetry
 from askfirst.client.vocabulary import COMMANDS, is_command
 
 TYPE_CHECKING = False
@@ -20,10 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from askfirst.client import Telemetry
+
 _OF = "_askfirst_run"
 
 
-def instrument(app: App, telemetry: Telemetry) -> None:
+def instrument(app: App, telemetry: "Telemetry") -> None:
     """Make a cyclopts app ask first and record what its contract allows.
 
     `app` is the root, or its meta app: apps in apps are named `db migrate`, and the default command
@@ -38,7 +39,7 @@ def instrument(app: App, telemetry: Telemetry) -> None:
 class _Run:
     """What is known of the command that runs; a call within a call belongs to the outer one."""
 
-    def __init__(self, root: App, telemetry: Telemetry) -> None:
+    def __init__(self, root: App, telemetry: "Telemetry") -> None:
         self.root = root
         self.telemetry = telemetry
         self.manage = _manage(telemetry)
@@ -224,7 +225,7 @@ def _is_success(result: "Any") -> bool:
     return code() == 0 if callable(code) else True
 
 
-def _manage(telemetry: Telemetry) -> "Callable[..., None]":
+def _manage(telemetry: "Telemetry") -> "Callable[..., None]":
     """Return the function behind `<tool> telemetry`."""
 
     def telemetry_command(

@@ -13,7 +13,6 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from askfirst.client.telemetry import Telemetry
 from askfirst.integrations.click_tree import Framework, observe
 
 TYPE_CHECKING = False
@@ -21,10 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from askfirst.client import Telemetry
+
 _OF = "_askfirst_telemetry"
 
 
-def instrument(app: typer.Typer, telemetry: Telemetry) -> None:
+def instrument(app: typer.Typer, telemetry: "Telemetry") -> None:
     """Make a typer app ask first and record what its contract allows.
 
     `app` is the root: apps in apps are named `db migrate`, and an app of one command is named by
@@ -64,7 +65,7 @@ def _then(register: "Callable[..., Any]", prepare: "Callable[[], None]") -> "Any
     return registering
 
 
-def _root_class(base: "Any", telemetry: Telemetry) -> "Any":
+def _root_class(base: "Any", telemetry: "Telemetry") -> "Any":
     if getattr(base, _OF, None) is telemetry:
         return base
 
