@@ -51,4 +51,4 @@ dist: $(READY) ## build the wheels and sdists of the client and of the collector
 	$(BIN)/python -m build --outdir dist packaging/collector
 
 clean: ## delete what was made here
-	rm -rf $(VENV) dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* mutants

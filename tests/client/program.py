@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from askfirst.contract.model import Contract
 
 PROGRAMS = Path(__file__).parent / "programs"
+MEASURED = ("COVERAGE_PROCESS_CONFIG",)
 NO_SELECTED = "> No, thank you."
 
 
@@ -45,6 +46,8 @@ class Program:
             "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
             "PYTHONDONTWRITEBYTECODE": "1",
             "TOOL_VERSION": "1.0.0",
+            # set by `make coverage` only
+            **{name: os.environ[name] for name in MEASURED if name in os.environ},
         }
         self.dotfile = self.home / ".tin"
         self._terminals: list[Terminal] = []

@@ -1,0 +1,399 @@
+"""`<tool> telemetry …`, run in this process: what each command says, does and returns."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from askfirst.client import Telemetry, commands, dotfile, log, queue, spawn
+from askfirst.client.vocabulary import ALIASES, COMMANDS, is_command
+from askfirst.contract.event import now_ms
+from tests.client.program import PROGRAMS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.client.receiving import Receiver
+
+TEXT = (PROGRAMS / "telemetry.toml").read_text()
+NO_HOME = "telemetry: HOME is not a folder of yours, so no answer can be kept; set HOME\n"
+
+
+class User:
+    """Somebody at a tool of theirs that can run its telemetry commands."""
+
+    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.home = home
+        self.contract = home / "telemetry.toml"
+        self.contract.write_text(TEXT)
+        self.dotfile = home / ".tin"
+        self.state = home / ".local/state/askfirst/tin"
+        self.env = {"HOME": str(home)}
+        self._capsys = capsys
+
+    def telemetry(self, version: str = "1.0.0") -> Telemetry:
+        return Telemetry(str(self.contract), version, env=self.env)
+
+    def run(self, *words: str, version: str = "1.0.0") -> tuple[int, str, str]:
+        """Run a command: what it returns, prints and remarks."""
+        code = commands.run(self.telemetry(version), list(words))
+        return (code, *self._capsys.readouterr())
+
+    def agree(self) -> None:
+        """Say Yes; no delivery is due."""
+        assert self.run("on")[0] == 0
+        self.state.mkdir(parents=True, exist_ok=True)
+        spawn.write_schedule(str(self.state), now_ms() + 3_600_000, 0)
+
+    def record(self, *names: str) -> list[str]:
+        """Run commands of the tool; return what then waits."""
+        for name in names:
+            self.telemetry().record(name)
+        return [event.decode() for _, event in queue.waiting(str(self.state))]
+
+
+@pytest.fixture
+def user(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> User:
+    return User(tmp_path, capsys)
+
+
+@pytest.fixture
+def no_home(user: User) -> User:
+    user.env = {"HOME": "nowhere"}
+    return user
+
+
+# -- status -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [(), ("status",), ("--verbose",), ("status", "--verbose")])
+def test_status_of_somebody_who_was_not_asked(user: User, words: tuple[str, ...]) -> None:
+    code, out, err = user.run(*words)
+    assert (code, err) == (0, "")
+    assert out == f"""\
+Telemetry of Tin CLI 1.0.0
+  state    off: you have not been asked yet
+  answers  {user.dotfile} (does not exist)
+  waiting  0 events, 0 bytes
+  sent     never
+What may be collected, after a Yes:
+""" + out.partition("after a Yes:\n")[2]
+    for name in ("installationId", "cli.command", "application.name", "colour", "size"):
+        assert f"\n  {name:<16} " in out
+    assert out.endswith("""\
+Who asks: Tin Makers, privacy@example.org; https://example.org/tin/telemetry
+Change it: tin telemetry on, tin telemetry off
+""")
+    assert [path.name for path in user.home.iterdir()] == ["telemetry.toml"]
+
+
+def test_status_after_a_yes_counts_what_waits_and_says_what_failed(user: User) -> None:
+    user.agree()
+    waiting = user.record("start", "status")
+    queue.add_lost(str(user.state), 3)
+    log.append(str(user.state), 1_795_417_883_502, "200", [b"{}"])
+    spawn.write_schedule(str(user.state), 1_795_417_883_502, 2)
+    code, out, err = user.run("status")
+    assert (code, err) == (0, "")
+    assert f"""\
+  state    on: you said Yes
+  answers  {user.dotfile}
+  waiting  2 events, {sum(map(len, waiting))} bytes; 3 given up
+  sent     2026-11-23T07:11:23Z 200
+  failing  2 times in a row; not before 2026-11-23 07:11:23 UTC
+""" in out
+
+
+def test_status_says_where_nothing_can_be_kept(user: User) -> None:
+    user.agree()
+    queue.purge(str(user.state))
+    (user.home / ".local/state").rmdir()
+    (user.home / ".local/state").write_text("a file")
+    assert f"  keeping  nothing can be written in {user.state}; events are not kept\n" in (
+        user.run("status")[1]
+    )
+
+
+def test_status_without_a_home(no_home: User) -> None:
+    code, out, _ = no_home.run("status")
+    assert code == 0
+    assert "  state    off: there is no home folder of yours to keep an answer in\nWhat" in out
+
+
+# -- on, off ------------------------------------------------------------------------------------
+
+
+def test_on_and_off(user: User) -> None:
+    assert user.run("on") == (0, "Telemetry of Tin CLI is on. Thank you.\n", "")
+    assert dotfile.read(str(user.dotfile)).installation
+    assert user.record("start")
+    told = (0, "Telemetry of Tin CLI is off. What was unsent is deleted.\n", "")
+    assert user.run("off") == told
+    assert not user.state.exists()
+    found = json.loads(user.dotfile.read_text())
+    assert list(found) == ["versions"]
+    assert found["versions"]["1.0.0"] == {
+        "sendTelemetry": False,
+        "decidedAt": commands.today(),
+        "revoked": commands.today(),
+    }
+
+
+def test_the_spelling_of_the_wolkenkit_cli(user: User) -> None:
+    assert user.run("--enable") == user.run("on")
+    assert user.run("--disable") == user.run("off")
+
+
+def test_on_says_what_still_forbids_it(user: User) -> None:
+    user.env["CI"] = "1"
+    assert user.run("on") == (
+        0,
+        "Telemetry of Tin CLI is on. Thank you.\n"
+        "Still, nothing is sent here: this looks like a CI machine (CI is set).\n",
+        "",
+    )
+
+
+@pytest.mark.parametrize("word", ["on", "off", "send", "erase"])
+def test_what_needs_a_home_says_so(no_home: User, word: str) -> None:
+    assert no_home.run(word) == (1, "", NO_HOME)
+
+
+# -- show, log ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("home", ["a home", "none"])
+def test_show_before_a_yes_makes_up_an_event(user: User, home: str) -> None:
+    if home == "none":
+        user.env = {}
+    why = {
+        "a home": "you have not been asked yet",
+        "none": "there is no home folder of yours to keep an answer in",
+    }
+    code, out, err = user.run("show")
+    assert code == 0
+    assert err == (
+        f"Nothing is sent: {why[home]}. After a Yes, it would look like this.\n"
+        "The next event would be:\n"
+    )
+    event = json.loads(out)
+    assert event["cli"] == {"version": "1.0.0", "command": "start"}
+    assert len(event["application"]["name"]) == 64
+    assert {key: event[key] for key in ("runtime", "colour", "cold", "size")} == {
+        "runtime": "1.0.0",
+        "colour": "red",
+        "cold": True,
+        "size": "10 to <100",
+    }
+    assert not user.dotfile.exists()
+
+
+def test_show_after_a_yes_prints_what_waits_byte_for_byte(user: User) -> None:
+    user.agree()
+    waiting = user.record("start", "status")
+    code, out, err = user.run("show")
+    assert code == 0
+    assert err == "2 waiting to be sent to http://127.0.0.1:9:\nThe next event would be:\n"
+    *shown, example = out.splitlines()
+    assert shown == waiting
+    own = json.loads(waiting[0])["installationId"]
+    assert json.loads(example)["installationId"] == own, "the next one will be of this installation"
+
+
+def test_show_of_a_version_under_development(user: User) -> None:
+    user.agree()
+    why = "1.1.0.dev1 is not a released version: its commands are never recorded.\n"
+    assert user.run("show", version="1.1.0.dev1") == (0, "", why)
+
+
+def test_log_prints_what_was_sent(user: User, receiver: Receiver) -> None:
+    assert user.run("log") == (0, "", "Nothing was sent from here.\n")
+    user.agree()
+    [event] = user.record("start")
+    user.env.update(receiver.env)
+    assert user.run("send")[0] == 0
+    code, out, err = user.run("log")
+    assert (code, err) == (0, "")
+    assert out.split(" ", 2)[1:] == ["200", event + "\n"]
+
+
+def test_log_without_a_home(no_home: User) -> None:
+    assert no_home.run("log") == (0, "", "Nothing was sent from here.\n")
+
+
+# -- send, erase --------------------------------------------------------------------------------
+
+
+def test_send_delivers_now(user: User, receiver: Receiver) -> None:
+    user.agree()
+    user.env.update(receiver.env)
+    assert user.run("send")[:2] == (0, "Nothing was waiting.\n")
+    assert receiver.posts == []
+    user.record("start")
+    code, out, err = user.run("send")
+    assert (code, out) == (0, "1 event sent.\n")
+    where = receiver.env["ASKFIRST_COLLECTOR"]
+    assert err == f'{where} answered 200: {{"accepted":1,"dropped":[],"erased":1}}\n'
+    user.record("start", "status")
+    assert user.run("send")[:2] == (0, "2 events sent.\n")
+    assert receiver.ids.total() == 3
+
+
+def test_send_without_a_yes(user: User) -> None:
+    assert user.run("send") == (1, "", "Nothing is sent: you have not been asked yet.\n")
+
+
+def test_send_to_a_collector_that_fails(user: User, receiver: Receiver) -> None:
+    user.agree()
+    user.env.update(receiver.env)
+    receiver.status = 503
+    waiting = user.record("start")
+    code, out, err = user.run("send")
+    assert (code, out) == (1, "")
+    assert err.endswith(" answered 503; what waits is kept and tried again later\n")
+    assert user.record() == waiting
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses between tries, in seconds; nobody waits for them."""
+    taken: list[float] = []
+    monkeypatch.setattr(commands.time, "sleep", taken.append)
+    return taken
+
+
+def test_erase(user: User, receiver: Receiver, pauses: list[float]) -> None:
+    user.env.update(receiver.env)
+    assert user.run("erase") == (
+        0,
+        "There is nothing to erase: this installation has no identifier.\n",
+        "",
+    )
+    user.agree()
+    [event] = user.record("start")
+    code, out, _ = user.run("erase")
+    done = "Everything that was collected from here is deleted, and telemetry is off.\n"
+    assert (code, out) == (0, done)
+    own = json.loads(event)["installationId"]
+    assert receiver.posts == [("/v1/erasures", {"tool": "tin", "installationId": own})]
+    assert pauses == []
+    assert user.run("status")[1].splitlines()[1] == "  state    off: you turned it off"
+
+
+def test_erase_goes_on_where_the_collector_does_not_confirm_it(
+    user: User, receiver: Receiver, pauses: list[float]
+) -> None:
+    user.agree()
+    user.env.update(receiver.env)
+    receiver.status = 503
+    code, out, err = user.run("erase")
+    assert (code, out) == (1, "")
+    assert err.endswith(
+        "Telemetry is off. The collector has not confirmed the erasure yet; it is tried again "
+        "whenever tin runs, until it has.\n"
+    )
+    assert pauses == [2.0, 4.0]
+    assert len(receiver.posts) == commands.TRIES
+    receiver.status = 200
+    assert user.run("send")[:2] == (0, "Nothing was waiting.\n"), "`send` goes on with it"
+    assert receiver.posts[-1] == receiver.posts[0]
+    assert dotfile.read(str(user.dotfile)).erasing == ""
+
+
+def test_erase_again_asks_for_the_same(
+    user: User, receiver: Receiver, pauses: list[float]
+) -> None:
+    """What the first try could not say is kept, and said by the second."""
+    user.agree()
+    user.env.update(receiver.env)
+    receiver.status = 503
+    assert user.run("erase")[0] == 1
+    receiver.status = 200
+    assert user.run("erase")[0] == 0
+    assert {json.dumps(body) for _, body in receiver.posts} == {json.dumps(receiver.posts[0][1])}
+
+
+# -- words --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [("--help",), ("-h",), ("on", "--help"), ("--help", "nonsense")])
+def test_help_does_nothing_else(user: User, words: tuple[str, ...]) -> None:
+    code, out, err = user.run(*words)
+    assert (code, err) == (0, "")
+    first, empty, *rows = out.splitlines()
+    assert first == "Usage: tin telemetry [status|on|off|show|log|send|erase] [--verbose]"
+    assert empty == ""
+    assert [row.split() for row in rows] == [[k, *v.split()] for k, v in COMMANDS.items()]
+    assert not user.dotfile.exists()
+
+
+@pytest.mark.parametrize("words", [("nonsense",), ("on", "off"), ("status", "now")])
+def test_what_is_no_command(user: User, words: tuple[str, ...]) -> None:
+    assert user.run(*words) == (
+        2,
+        "",
+        f"telemetry: {' '.join(words)!r} is no command; "
+        "use status, on, off, show, log, send, erase\n",
+    )
+    assert not user.dotfile.exists()
+
+
+def test_verbose_stays_on(user: User) -> None:
+    telemetry = user.telemetry()
+    commands.run(telemetry, ["status"])
+    assert not telemetry.verbose
+    commands.run(telemetry, ["--verbose", "status"])
+    assert telemetry.verbose
+    commands.run(telemetry, ["status"])
+    assert telemetry.verbose
+
+
+def test_a_contract_that_cannot_be_used(user: User) -> None:
+    user.contract.write_text("[tool]\nname = 'tin'\n")
+    code, out, err = user.run("on")
+    assert (code, out) == (1, "")
+    assert err.startswith("telemetry: ")
+    assert "tool.title" in err
+
+
+def test_a_file_that_cannot_be_written(user: User) -> None:
+    user.dotfile.mkdir()
+    assert user.run("off") == (1, "", f"telemetry: {user.dotfile}: Is a directory\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(OSError("no file is named"), "a file: no file is named"), (OSError(28, "Full"), "a file: Full")],
+)
+def test_an_error_that_names_no_file(
+    user: User, monkeypatch: pytest.MonkeyPatch, error: OSError, said: str
+) -> None:
+    def fails(_telemetry: Telemetry) -> int:
+        raise error
+
+    monkeypatch.setitem(commands._RUN, "log", fails)
+    assert user.run("log") == (1, "", f"telemetry: {said}\n")
+
+
+def test_a_reader_that_went_away_is_the_host_programs(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_telemetry: Telemetry) -> int:
+        raise BrokenPipeError
+
+    monkeypatch.setitem(commands._RUN, "log", fails)
+    with pytest.raises(BrokenPipeError):
+        user.run("log")
+
+
+def test_every_command_is_known_to_programs_without_sub_commands() -> None:
+    assert set(COMMANDS) == set(commands._RUN)
+    for word in (*COMMANDS, *ALIASES):
+        assert is_command([word])
+        assert is_command(["--verbose", word])
+        assert not is_command([word, word])
+    assert not is_command([])
+    assert not is_command(["--verbose"])
+    assert not is_command(["nonsense"])
