@@ -7,7 +7,14 @@ READY := $(VENV)/.ready
 # In CI every test runs, and one that is skipped has failed (tests/conftest.py).
 PYTEST ?= $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-.PHONY: help demo test slow check format bench docs dist clean
+# What a test measures of a process, or takes from it, the measuring of coverage would change.
+MEASURED := tests/client tests/contract $(addprefix --ignore tests/client/test_,\
+	anywhere.py cost.py delivery.py faults_files.py faults_frozen.py faults_home.py \
+	faults_process.py faults_table.py releases.py untouched.py)
+
+MUTANTS := 'askfirst.client.consent.*' 'askfirst.client.usual.x_forbids*' 'askfirst.contract.*'
+
+.PHONY: help demo test slow coverage mutants check format bench docs dist clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -28,6 +35,17 @@ test: $(READY) ## the tests; in CI the slow ones too
 
 slow: $(READY) ## all tests
 	$(PYTEST) --slow
+
+coverage: $(READY) ## how much of the client and the contract the tests of each part run
+	@rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest -q -n 2 --dist loadfile --hypothesis-profile=ci $(MEASURED)
+	$(BIN)/coverage combine --quiet
+	@for part in client contract; do \
+		$(BIN)/coverage report --include "src/askfirst/$$part/*" || exit 1; done
+
+mutants: $(READY) ## which changes to consent and events no test would notice
+	$(BIN)/mutmut run --max-children 2 $(MUTANTS)
+	$(BIN)/mutmut results
 
 check: $(READY) ## style, types, layers, spelling
 	$(BIN)/ruff check

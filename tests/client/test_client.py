@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from askfirst.client import (
     MOST_ANSWERS,
     MOST_HEAD,
     Telemetry,
+    absolute,
     dotfile,
     is_no_to,
     may_be_yes,
@@ -39,6 +42,7 @@ CONTRACT = parse(GOOD)
         ('[other]\nname = "x"', None),
         ('["tool"]\nname = "x"', None),
         ('[tool]\nname = "x"\nstate = "other"', None),
+        ('[tool]\nname = "x"\nnames = "y"\nstates = "xdg"', ("x", "home")),
         ("", None),
     ],
 )
@@ -163,3 +167,50 @@ def test_a_no_to_this_version_needs_no_decision(tmp_path: Path) -> None:
     quoted = json.dumps({"note": '"1.4.0":{"sendTelemetry":false'}).encode()
     assert not is_no_to(quoted, "1.4.0"), "said in a text, which is not an answer"
     assert not is_no_to(b"", "1.4.0")
+
+
+def test_a_frozen_program_that_was_started_as_a_sender_becomes_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before any line of its author's that comes after."""
+
+    class Became(BaseException):
+        """The sender, which never returns."""
+
+    def main() -> None:
+        raise Became
+
+    monkeypatch.setattr("askfirst.client.sender.main", main)
+    monkeypatch.setenv("ASKFIRST_SENDER", "{}")
+    assert Telemetry.from_contract("x.toml", "1.0.0").version == "1.0.0"
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with pytest.raises(Became):
+        Telemetry.from_contract("x.toml", "1.0.0")
+    monkeypatch.delenv("ASKFIRST_SENDER")
+    assert Telemetry.from_contract("x.toml", "1.0.0").version == "1.0.0"
+
+
+def test_what_comes_back_in_a_fork_is_not_recorded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    made = telemetry(tmp_path)
+    monkeypatch.setattr(made, "_record", lambda command, _values: seen.append(command))
+    made.record_if_declared("before")
+    made.ask()
+    made.record_if_declared("same")
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    made.record_if_declared("fork")
+    assert seen == ["before", "same"]
+
+
+def test_where_the_current_folder_is_deleted_a_path_stays_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def gone() -> str:
+        raise FileNotFoundError
+
+    assert absolute("a") == os.path.join(os.getcwd(), "a")
+    monkeypatch.setattr(os, "getcwd", gone)
+    assert absolute("a") == "a"
+    assert absolute("/a") == "/a"

@@ -72,14 +72,18 @@ def no_home(user: User) -> User:
 def test_status_of_somebody_who_was_not_asked(user: User, words: tuple[str, ...]) -> None:
     code, out, err = user.run(*words)
     assert (code, err) == (0, "")
-    assert out == f"""\
+    assert (
+        out
+        == f"""\
 Telemetry of Tin CLI 1.0.0
   state    off: you have not been asked yet
   answers  {user.dotfile} (does not exist)
   waiting  0 events, 0 bytes
   sent     never
 What may be collected, after a Yes:
-""" + out.partition("after a Yes:\n")[2]
+"""
+        + out.partition("after a Yes:\n")[2]
+    )
     for name in ("installationId", "cli.command", "application.name", "colour", "size"):
         assert f"\n  {name:<16} " in out
     assert out.endswith("""\
@@ -97,13 +101,16 @@ def test_status_after_a_yes_counts_what_waits_and_says_what_failed(user: User) -
     spawn.write_schedule(str(user.state), 1_795_417_883_502, 2)
     code, out, err = user.run("status")
     assert (code, err) == (0, "")
-    assert f"""\
+    assert (
+        f"""\
   state    on: you said Yes
   answers  {user.dotfile}
   waiting  2 events, {sum(map(len, waiting))} bytes; 3 given up
   sent     2026-11-23T07:11:23Z 200
   failing  2 times in a row; not before 2026-11-23 07:11:23 UTC
-""" in out
+"""
+        in out
+    )
 
 
 def test_status_says_where_nothing_can_be_kept(user: User) -> None:
@@ -111,8 +118,9 @@ def test_status_says_where_nothing_can_be_kept(user: User) -> None:
     queue.purge(str(user.state))
     (user.home / ".local/state").rmdir()
     (user.home / ".local/state").write_text("a file")
-    assert f"  keeping  nothing can be written in {user.state}; events are not kept\n" in (
-        user.run("status")[1]
+    assert (
+        f"  keeping  nothing can be written in {user.state}; events are not kept\n"
+        in (user.run("status")[1])
     )
 
 
@@ -148,12 +156,11 @@ def test_the_spelling_of_the_wolkenkit_cli(user: User) -> None:
 
 def test_on_says_what_still_forbids_it(user: User) -> None:
     user.env["CI"] = "1"
-    assert user.run("on") == (
-        0,
+    said = (
         "Telemetry of Tin CLI is on. Thank you.\n"
-        "Still, nothing is sent here: this looks like a CI machine (CI is set).\n",
-        "",
+        "Still, nothing is sent here: this looks like a CI machine (CI is set).\n"
     )
+    assert user.run("on") == (0, said, "")
 
 
 @pytest.mark.parametrize("word", ["on", "off", "send", "erase"])
@@ -302,9 +309,7 @@ def test_erase_goes_on_where_the_collector_does_not_confirm_it(
     assert dotfile.read(str(user.dotfile)).erasing == ""
 
 
-def test_erase_again_asks_for_the_same(
-    user: User, receiver: Receiver, pauses: list[float]
-) -> None:
+def test_erase_again_asks_for_the_same(user: User, receiver: Receiver, pauses: list[float]) -> None:
     """What the first try could not say is kept, and said by the second."""
     user.agree()
     user.env.update(receiver.env)
@@ -331,12 +336,9 @@ def test_help_does_nothing_else(user: User, words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("words", [("nonsense",), ("on", "off"), ("status", "now")])
 def test_what_is_no_command(user: User, words: tuple[str, ...]) -> None:
-    assert user.run(*words) == (
-        2,
-        "",
-        f"telemetry: {' '.join(words)!r} is no command; "
-        "use status, on, off, show, log, send, erase\n",
-    )
+    remedy = "use status, on, off, show, log, send, erase"
+    said = f"telemetry: {' '.join(words)!r} is no command; {remedy}\n"
+    assert user.run(*words) == (2, "", said)
     assert not user.dotfile.exists()
 
 
@@ -365,7 +367,10 @@ def test_a_file_that_cannot_be_written(user: User) -> None:
 
 @pytest.mark.parametrize(
     ("error", "said"),
-    [(OSError("no file is named"), "a file: no file is named"), (OSError(28, "Full"), "a file: Full")],
+    [
+        (OSError("no file is named"), "a file: no file is named"),
+        (OSError(28, "Full"), "a file: Full"),
+    ],
 )
 def test_an_error_that_names_no_file(
     user: User, monkeypatch: pytest.MonkeyPatch, error: OSError, said: str

@@ -177,3 +177,31 @@ def test_answers_of_many_processes_are_all_kept(path: str, tmp_path: Path) -> No
     ]
     assert [process.wait(60) for process in processes] == [0] * 6
     assert len(dotfile.read(path).answers) == 60
+
+
+def test_a_folder_in_its_place_is_the_host_programs(path: str) -> None:
+    """Its author has to keep the answers elsewhere; nothing is moved."""
+    os.mkdir(path)
+    with pytest.raises(IsADirectoryError):
+        dotfile.refuse(path, "1.4.0", "2026-11-25")
+    assert os.listdir(os.path.dirname(path)) == [".stratus"]
+
+
+def test_a_failed_write_whose_litter_is_gone(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error that counts is the first."""
+
+    def full(_source: str, _target: str) -> None:
+        os.unlink(_source)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        dotfile.refuse(path, "1.4.0", "2026-11-25")
+
+
+def test_what_is_no_answer_is_kept_as_it_is(path: str) -> None:
+    Path(path).write_text('{"versions": {"1.0.0": "yes", "1.1.0": {"sendTelemetry": true}}}')
+    dotfile.refuse(path, "1.4.0", "2026-11-25")
+    versions = json.loads(Path(path).read_text())["versions"]
+    assert versions["1.0.0"] == "yes"
+    assert versions["1.1.0"] == {"sendTelemetry": False}

@@ -172,3 +172,167 @@ def test_nothing_is_lost_between_writers_and_a_taker(folder: str) -> None:
             os.unlink(os.path.join(folder, "sending"))
     assert [process.returncode for process in processes] == [0] * 4
     assert len(taken) == len(set(taken)) == 2000
+
+
+# -- what is in the way, and disks that are full ------------------------------------------------
+
+
+def full(*_args: object, **_how: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "fifo"])
+def test_a_queue_that_is_something_else_is_deleted_by_the_taker(folder: str, kind: str) -> None:
+    os.makedirs(folder)
+    in_the_way(os.path.join(folder, "queue"), kind)
+    queue.append(folder, DIGEST, event(1))
+    assert queue.take(folder)
+    assert numbers(folder) == [1], "it was kept beside it"
+    assert os.listdir(folder) == ["sending"] or not os.path.lexists(os.path.join(folder, "queue"))
+
+
+def in_the_way(path: str, kind: str) -> None:
+    if kind == "folder":
+        os.makedirs(os.path.join(path, "deep"))
+    elif kind == "link":
+        os.symlink("nowhere", path)
+    else:
+        os.mkfifo(path)
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "fifo"])
+def test_what_has_the_name_of_a_file_of_ours_is_deleted(tmp_path: Path, kind: str) -> None:
+    path = str(tmp_path / "lost")
+    in_the_way(path, kind)
+    queue.add_lost(str(tmp_path), 2)
+    assert queue.lost(str(tmp_path)) == 2
+    assert os.path.isfile(path)
+    assert not os.path.islink(path)
+
+
+def test_what_cannot_be_deleted_is_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "lost")
+    in_the_way(path, "folder")
+    monkeypatch.setattr(queue, "discard", lambda _path: None)
+    with pytest.raises(OSError, match="is in the way"):
+        queue.open_own(path)
+    queue.add_lost(str(tmp_path), 2)  # an event must not be the price of a number
+
+
+def test_a_folder_that_is_not_there_cannot_be_counted_in(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        queue.open_own(str(tmp_path / "none" / "lost"))
+    queue.add_lost(str(tmp_path / "none"), 1)
+    assert queue.lost(str(tmp_path / "none")) == 0
+
+
+def test_a_number_for_which_there_is_no_room_stays(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.makedirs(folder)
+    queue.add_lost(folder, 3)
+    monkeypatch.setattr(os, "write", full)
+    queue.add_lost(folder, 1)
+    assert queue.lost(folder) == 3
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "large"])
+def test_a_file_that_is_none_of_ours_is_one_torn_line(tmp_path: Path, kind: str) -> None:
+    path = str(tmp_path / "sending")
+    if kind == "large":
+        with open(path, "wb") as file:
+            file.truncate(queue.LARGEST + 1)
+    else:
+        in_the_way(path, kind)
+    assert queue.lines(path) == ([], 1)
+    assert queue.lines(str(tmp_path / "none")) == ([], 0)
+
+
+def test_a_file_that_a_sender_deletes_meanwhile_is_empty(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.append(folder, DIGEST, event(1))
+    path = os.path.join(folder, "queue")
+    found = os.lstat(path)
+    os.unlink(path)
+    monkeypatch.setattr(os, "lstat", lambda _path: found)
+    assert queue.lines(path) == ([], 0)
+
+
+def test_a_queue_that_is_renamed_again_and_again_is_busy(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event then has a file of its own."""
+    queue.append(folder, DIGEST, event(1))
+    path = os.path.join(folder, "queue")
+    other = os.stat(folder)
+    stat = os.stat
+    monkeypatch.setattr(os, "stat", lambda name: other if name == path else stat(name))
+    queue.append(folder, DIGEST, event(2))
+    monkeypatch.undo()
+    assert numbers(folder) == [1, 2]
+    assert len(queue._alone(folder)) == 1
+
+
+def without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    import fcntl
+
+    def none(fd: int, how: int) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+
+
+def test_what_waited_before_the_locks_went_is_taken(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.append(folder, DIGEST, event(1))
+    without_locks(monkeypatch)
+    assert queue.take(folder)
+    assert numbers(folder) == [1]
+
+
+def test_files_of_their_own_have_a_bound(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_locks(monkeypatch)
+    monkeypatch.setattr(queue, "MOST_ALONE", 4)
+    for number in range(5):
+        queue.append(folder, DIGEST, event(number))
+    assert numbers(folder) == [2, 3, 4]
+    assert queue.lost(folder) == 2
+
+
+@pytest.mark.parametrize("how", ["nothing", "half"])
+def test_a_full_disk_without_locks_leaves_nothing(
+    folder: str, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    without_locks(monkeypatch)
+    os.makedirs(folder)
+    write = os.write
+
+    def fails(fd: int, data: bytes) -> int:
+        if data.startswith(b"\n"):
+            return write(fd, data[:50]) if how == "half" else full()
+        return write(fd, data)
+
+    monkeypatch.setattr(os, "write", fails)
+    with pytest.raises(OSError, match=r"could not be written|No space"):
+        queue.append(folder, DIGEST, event(1))
+    assert queue.lost(folder) == 1
+    assert sorted(os.listdir(folder)) == ["lost", "queue"]
+
+
+def test_a_full_queue_on_a_full_disk_loses_the_new_event_only(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "MOST_BYTES", 1_000)
+    for number in range(3):
+        queue.append(folder, DIGEST, event(number, 400))
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        queue.append(folder, DIGEST, event(3, 400))
+    monkeypatch.undo()
+    assert numbers(folder) == [0, 1, 2]
+    assert queue.lost(folder) == 1
+    assert sorted(os.listdir(folder)) == ["lost", "queue"]

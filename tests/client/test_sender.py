@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from askfirst.client import dotfile, log, queue, spawn
-from askfirst.client.sender import OLDEST_MS, Answer, Sender
+from askfirst.client.sender import OLDEST_MS, Answer, Sender, utc
 from askfirst.client.spawn import collector_url
 from askfirst.contract.event import form, new_id, now_ms
 from askfirst.contract.loading import parse
@@ -17,6 +19,9 @@ from tests.contract.test_loading import GOOD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.client.receiving import Receiver
+    from tests.client.tool import Tool
 
 CONTRACT = parse(GOOD)
 OLDER = "sha256:" + "0" * 64
@@ -264,3 +269,126 @@ def test_the_log_is_bounded_and_keeps_the_newest(tmp_path: Path) -> None:
     assert "00059" in text
     assert "00000" not in text
     assert len(text) <= log.MOST_BYTES + 11_000
+
+
+def test_what_nobody_listens_to_is_said_to_nobody(
+    case: Case, capfd: pytest.CaptureFixture[str]
+) -> None:
+    case.queue(1)
+    work = {
+        "version": "1.4.0",
+        "dotfile": case.dotfile,
+        "folder": case.folder,
+        "deliver_every": 1,
+    }
+    assert Sender(CONTRACT, work, {}, case.post).run()
+    assert len(case.posts) == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_is_queued_meanwhile_is_sent_too(case: Case) -> None:
+    """By a process whose own sender found this one running."""
+    case.queue(1)
+    more: list[bytes] = []
+
+    def queued() -> None:
+        if not more:
+            more.extend(case.queue(1))
+
+    case.during = queued
+    assert case.sender().run()
+    assert len(case.posts) == 2
+    assert more[0] in case.posts[1][1]
+
+
+def test_a_queued_event_without_a_moment_is_given_up(case: Case) -> None:
+    """No client of ours wrote it, and nobody could tell when it is too old."""
+    own = json.loads(case.event())["installationId"]
+    for moment in (b'"soon"', b"null", b"[]"):
+        line = b'{"id":"1","installationId":"%s","timestamp":%s}' % (own.encode(), moment)
+        queue.append(case.folder, CONTRACT.digest, line)
+    queue.append(case.folder, CONTRACT.digest, b'{"id":"%s"}' % own.encode())
+    assert case.sender().run()
+    assert case.posts == []
+    assert queue.lost(case.folder) == 4
+
+
+def test_a_log_that_cannot_be_written_does_not_send_again(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case.queue(1)
+
+    def full(*_args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(log, "append", full)
+    assert case.sender().run()
+    assert case.waiting() == []
+    assert case.said[-1].startswith("the log of what was sent could not be written: ")
+
+
+def test_the_rest_is_kept_as_it_is_where_there_is_no_room(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then a sender that fails sends again what it has sent, and the collector knows it by id."""
+    events = case.queue(250)
+    case.answers = [Answer(200), Answer(503)]
+
+    def full(_fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert not case.sender().run()
+    assert case.waiting() == events
+    assert not os.path.exists(os.path.join(case.folder, "sending.tmp"))
+
+
+def test_a_no_after_the_last_answer_leaves_nothing(case: Case) -> None:
+    """`off` while the collector answers: what was sent is not written to a log."""
+    case.queue(1)
+
+    def off() -> None:
+        dotfile.refuse(case.dotfile, "1.4.0", "2026-11-25", revoked=True)
+
+    case.during = off
+    assert not case.sender().run()
+    assert case.said == ["nothing is sent: there is no consent"]
+    assert not os.path.exists(case.folder)
+
+
+def test_a_moment_is_spelled_for_people() -> None:
+    assert utc(1_795_417_883_502) == "2026-11-23 07:11:23 UTC"
+
+
+def test_the_process_leaves_its_starter_and_holds_nothing_of_it(
+    tool: Tool, receiver: Receiver
+) -> None:
+    """It answers the one who waits for it at once, and delivers in a session of its own.
+
+    Started as `spawn.start` starts it, but with `site`, so that its coverage can be measured.
+    """
+    tool.start()
+    receiver.slow = True
+    mine, inherited = os.pipe()
+    with open(tool.contract_file, "rb") as contract:
+        started = subprocess.Popen(
+            [sys.executable, "-c", spawn._START, tool.env["TIN_SOURCE"]],
+            env={**tool.env, **receiver.env, spawn.SENDER: tool.work()},
+            stdin=contract,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[inherited],
+        )
+    os.close(inherited)
+    assert started.wait() == 0, "before the collector has answered"
+    receiver.wait()
+    assert os.read(mine, 1) == b"", "nobody has the other end any more"
+    os.close(mine)
+    [sender] = tool.senders()
+    assert os.getsid(int(sender)) not in (os.getsid(0), started.pid)
+    assert os.readlink(f"/proc/{sender}/cwd") == "/"
+    assert os.readlink(f"/proc/{sender}/fd/0") == os.devnull
+    receiver.answer()
+    tool.settle()
+    assert receiver.ids.total() == 1
+    assert tool.queued() == []

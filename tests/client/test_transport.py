@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from askfirst import __version__
-from askfirst.client.transport import post, proxy_for
+from askfirst.client.transport import _hashed_roots, post, proxy_for
 from tests.client.proxying import proxy
 
 if TYPE_CHECKING:
@@ -390,3 +390,18 @@ def test_a_proxy_that_cannot_be_used_is_said_without_its_password(
     assert "http://" in answer.why
     assert "s3cret" not in answer.why
     assert "jane" not in answer.why
+
+
+def test_a_folder_of_roots_that_cannot_be_listed_is_left_to_openssl(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    (tmp_path / "0a1b2c3d.0").touch()
+    assert _hashed_roots() == str(tmp_path)
+
+    def refuse(_path: str) -> list[str]:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    assert _hashed_roots() == ""

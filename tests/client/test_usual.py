@@ -405,3 +405,93 @@ def test_when_a_delivery_is_due() -> None:
     assert usual.is_due(b"%020d 000000\n" % 1_000, 1_000)
     assert not usual.is_due(b"%020d 000003\n" % 1_001, 1_000)
     assert usual.is_due(b"%020d 000000\n" % (1_001 + usual.LONGEST_PAUSE_MS), 1_000)
+
+
+# -- where there is no room ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("litter", ["kept", "gone"])
+def test_what_cannot_be_remembered_costs_the_time_only(
+    user: User, monkeypatch: pytest.MonkeyPatch, litter: str
+) -> None:
+    user.remembered.unlink()
+    replace = os.replace
+
+    def full(source: str, target: str) -> None:
+        if target != str(user.remembered):
+            return replace(source, target)
+        if litter == "gone":
+            os.unlink(source)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    user.run()
+    assert len(user.queued()) == 2
+    assert not [path for path in user.state.iterdir() if path.name.startswith("remembered")]
+
+
+def test_without_a_home_of_its_own_a_yes_is_not_there(user: User) -> None:
+    telemetry = user.telemetry()
+    answers = telemetry.answers()
+    assert answers
+    telemetry.env = {}
+    assert not usual.is_agreed(telemetry, answers)
+    assert not usual.record(telemetry, answers, "start", {})
+
+
+# -- places -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "env", "dotfile_at", "folder_at"),
+    [
+        ("home", {}, ".tin", ".local/state"),
+        ("xdg", {}, ".config/tin/telemetry.json", ".local/state"),
+        ("home", {"XDG_CONFIG_HOME": "{home}/c"}, ".tin", ".local/state"),
+        ("xdg", {"XDG_CONFIG_HOME": "{home}/c"}, "c/tin/telemetry.json", ".local/state"),
+        ("xdg", {"XDG_CONFIG_HOME": "c"}, ".config/tin/telemetry.json", ".local/state"),
+        ("home", {"XDG_STATE_HOME": "{home}/s"}, ".tin", "s"),
+        ("home", {"XDG_STATE_HOME": "s"}, ".tin", ".local/state"),
+        ("home", {"XDG_STATE_HOME": ""}, ".tin", ".local/state"),
+    ],
+)
+def test_where_files_are(
+    tmp_path: Path, state: str, env: dict[str, str], dotfile_at: str, folder_at: str
+) -> None:
+    given = {name: value.format(home=tmp_path) for name, value in env.items()}
+    places = usual.find("tin", state, {"HOME": str(tmp_path), **given})
+    assert places is not None
+    assert places.dotfile == str(tmp_path / dotfile_at)
+    assert places.folder == str(tmp_path / folder_at / "askfirst" / "tin")
+
+
+@pytest.mark.parametrize("home", [None, "", "somewhere", "~", "/nowhere/at/all"])
+def test_a_home_that_is_none(home: str | None) -> None:
+    env = {} if home is None else {"HOME": home}
+    assert usual.find("tin", "home", env) is None
+
+
+def test_the_home_and_the_folder_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under sudo: nothing of ours is left there."""
+    (tmp_path / "s").mkdir()
+    env = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "s")}
+    places = usual.find("tin", "home", env)
+    assert places is not None
+    assert places.folder == str(tmp_path / "s/askfirst/tin")
+    stat = os.stat
+
+    def of_another(path: str) -> os.stat_result:
+        found = list(stat(path))
+        if path == theirs:
+            found[4] += 1
+        return os.stat_result(found)
+
+    monkeypatch.setattr(os, "stat", of_another)
+    theirs = str(tmp_path / "s")
+    places = usual.find("tin", "home", env)
+    assert places is not None
+    assert places.folder == str(tmp_path / ".local/state/askfirst/tin")
+    theirs = str(tmp_path)
+    assert usual.find("tin", "home", env) is None

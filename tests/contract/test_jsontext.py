@@ -52,23 +52,23 @@ print("json" in sys.modules and "not needed" or "without json")
 """
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (' {"a": [1, 2.5, null, true]}\n', "{'a': [1, 2.5, None, True]}"),
-        ('"x"', "'x'"),
-        ("1 2", "refused"),
-        ("NaN", "refused"),
-        ("", "refused"),
-        ("   ", "refused"),
-        ('{"a":', "refused"),
-        ('{"a"}', "refused"),
-        ("[1,]", "refused"),
-        ("nul", "refused"),
-        ("'x'", "refused"),
-        ('"a\nb"', "refused"),
-    ],
-)
+TEXTS = [
+    (' {"a": [1, 2.5, null, true]}\n', "{'a': [1, 2.5, None, True]}"),
+    ('"x"', "'x'"),
+    ("1 2", "refused"),
+    ("NaN", "refused"),
+    ("", "refused"),
+    ("   ", "refused"),
+    ('{"a":', "refused"),
+    ('{"a"}', "refused"),
+    ("[1,]", "refused"),
+    ("nul", "refused"),
+    ("'x'", "refused"),
+    ('"a\nb"', "refused"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), TEXTS)
 def test_reads_the_same_with_and_without_the_json_module(text: str, expected: str) -> None:
     src = str(__import__("askfirst").__path__[0]).rsplit("/", 1)[0]
     bare = subprocess.run(
@@ -82,6 +82,20 @@ def test_reads_the_same_with_and_without_the_json_module(text: str, expected: st
         assert repr(loads(text)) == expected
     except ValueError:
         assert expected == "refused"
+
+
+@pytest.mark.parametrize(("text", "expected"), TEXTS)
+def test_the_scanner_alone_reads_the_same(
+    monkeypatch: pytest.MonkeyPatch, text: str, expected: str
+) -> None:
+    """In this process, with the module out of sight."""
+    monkeypatch.delitem(sys.modules, "json")
+    if expected == "refused":
+        with pytest.raises(ValueError):
+            loads(text)
+        return
+    assert repr(loads(text)) == expected
+    assert "json" not in sys.modules
 
 
 def test_reading_good_json_does_not_load_the_json_module() -> None:

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askfirst.contract.loading import is_loopback, load, parse, url_problem
+from askfirst.contract.loading import (
+    MOST_COMMANDS,
+    MOST_FIELDS,
+    is_loopback,
+    load,
+    parse,
+    url_problem,
+)
 from askfirst.contract.model import Contract, ContractError
 
 GOOD = """
@@ -88,6 +95,13 @@ def test_the_order_of_the_file_does_not_change_the_digest() -> None:
     [
         ('name = "stratus"', 'name = "Stratus"', "tool.name", "use 1 to 40 of a-z"),
         ('name = "stratus"\n', "", "tool.name", "use 1 to 40"),
+        ("[releases]", "[[releases]]", "releases", "must be a table"),
+        (
+            '[fields.ci]\ntreatment = "flag"\npurpose = "Is it used by machines?"',
+            '[fields]\nci = "flag"',
+            "fields.ci",
+            "must be a table with a treatment",
+        ),
         ('title = "Stratus CLI"', "title = 3", "tool.title", 'write title = "…"'),
         ('title = "Stratus CLI"\n', "", "tool.title", "is missing"),
         ('"Stratus CLI"', '"Stratus\\u001b[2J"', "tool.title", "printable"),
@@ -223,3 +237,17 @@ def test_the_copied_toml_reader_agrees_with_the_standard_library(text: str) -> N
             tomli.loads(text)
     else:
         assert tomli.loads(text) == expected
+
+
+def test_too_many_of_anything_is_refused() -> None:
+    names = ", ".join(f'"c{n}"' for n in range(MOST_COMMANDS + 1))
+    many = GOOD.replace('["start", "stop", "db migrate"]', f"[{names}]")
+    assert problems(many) == [
+        f"tool.commands: more than {MOST_COMMANDS}; list the ones you ask about"
+    ]
+    more = "".join(
+        f'[fields.f{n}]\ntreatment = "flag"\npurpose = "Is it?"\n' for n in range(MOST_FIELDS)
+    )
+    assert problems(GOOD.replace("[releases]", more + "[releases]")) == [
+        f"fields: more than {MOST_FIELDS}; collect less"
+    ]
