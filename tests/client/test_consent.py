@@ -162,6 +162,24 @@ def test_every_reason_explains_itself() -> None:
     )
 
 
+def test_a_reason_names_what_it_is_about_and_nothing_else() -> None:
+    """The variable that was set, or the fields that were not agreed to; never a value."""
+    assert Decision("agreed").detail == ""
+    for env, reason in FORCED:
+        decision = decided(answers({"10.0.0": YES}), env=env)
+        own = [name for name in env if decided(None, env={name: env[name]}).reason == reason]
+        assert decision.detail in ([""] if reason == "do-not-track" else own), env
+    decision = decide(
+        answers({"10.0.0": YES}),
+        tool="t",
+        version="10.0.0",
+        collects_more=lambda answer: ["the field os", "the field ci"],
+        env={},
+        terminal=True,
+    )
+    assert decision.detail == "the field os, the field ci"
+
+
 def test_a_yes_to_this_version_holds_when_a_later_one_does_not_cover_it() -> None:
     """Two Yeses: the one given for the version that runs counts as well as the latest."""
     dotfile = answers({"9.0.0": {**YES, "n": 9}, "10.0.0": {**YES, "n": 10}})

@@ -75,6 +75,8 @@ def test_the_bytes_are_compact_ascii() -> None:
     ("name", "value", "treated"),
     [
         ("runtime", "latest", None),
+        ("runtime", "2.0.0", "2.0.0"),
+        ("runtime", "2.0.0-rc.1", "2.0.0-rc.1"),
         ("runtime", 3, None),
         ("os", "linux", "linux"),
         ("os", 7, "other"),
@@ -134,6 +136,7 @@ def test_a_value_of_none_is_left_out() -> None:
         ("os", "beos"),
         ("os", ["linux"]),
         ("runtime", "latest"),
+        ("runtime", "2.0.0.dev1"),
         ("services", "2 to 3"),
         ("services", 3),
         ("application.name", "chat"),
