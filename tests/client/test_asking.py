@@ -74,6 +74,17 @@ def usual_is_known(home: Path) -> bool:
     return usual.is_agreed(made, made.answers() or b"")
 
 
+def test_a_no_to_this_version_is_not_asked_again(
+    asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is seen without deciding anything."""
+    dotfile.refuse(str(tmp_path / ".tin"), "1.0.0", "2026-11-01")
+    monkeypatch.setattr("askfirst.client.asking.ask", None)
+    with at_terminal():
+        telemetry(tmp_path).ask()
+    assert asked == []
+
+
 def test_not_asked_in_the_background(
     asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import pty
 import random
+import select
 import stat
+import sys
+import termios
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from askfirst.client import prompt
 from askfirst.client.consent import CI_VARIABLES
 from askfirst.client.prompt import understand
 from tests.client.program import NO_SELECTED, Program
@@ -400,6 +407,42 @@ def test_keys_of_other_kinds_of_terminal() -> None:
         assert understand(down, 0) == (1, False)
     for up in ("\x1bOA", "k", "\x1b[D"):
         assert understand(up, 1) == (0, False)
+
+
+@pytest.mark.parametrize("kind", ["file", "no descriptor"])
+def test_where_there_is_no_terminal_nothing_is_read_or_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    """A terminal that will not say how it is set, or goes away meanwhile, gets the plain question."""
+    stream: Any = io.StringIO() if kind == "no descriptor" else (tmp_path / "file").open("w+")
+    monkeypatch.setattr(sys, "stdin", stream)
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert prompt._raw_keys() is None
+    assert prompt._columns() == 80
+    stream.write("typed")
+    stream.seek(0)
+    prompt._drop_typed()
+    assert stream.read() == "typed"
+    stream.close()
+
+
+def test_whoever_types_without_end_does_not_keep_the_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is pasted behind an answer is dropped, up to a bound; then the terminal is as before."""
+    main, side = pty.openpty()
+    before = termios.tcgetattr(side)
+    reads: list[int] = []
+    with open(side, "r+b", buffering=0) as raw:
+        monkeypatch.setattr(sys, "stdin", raw)
+        keys = prompt._PosixKeys()
+        with keys:
+            monkeypatch.setattr(select, "select", lambda *_: ([side], [], []))
+            monkeypatch.setattr(os, "read", lambda _fd, size: reads.append(size) or b"x")
+        monkeypatch.undo()
+        assert len(reads) == 100
+        assert termios.tcgetattr(side) == before
+    os.close(main)
 
 
 def test_dotfile_is_json_for_people(program: Program) -> None:

@@ -356,6 +356,79 @@ def test_a_no_after_the_last_answer_leaves_nothing(case: Case) -> None:
     assert not os.path.exists(case.folder)
 
 
+@pytest.fixture
+def no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on some network file systems."""
+    import fcntl
+
+    def refuse(_fd: int, _how: int) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+
+
+def test_without_locks_a_mark_keeps_others_away(case: Case, no_locks: None) -> None:
+    """It is kept young while its sender lives, and gone afterwards."""
+    case.queue(1)
+    mark = os.path.join(case.folder, "sender.mark")
+    others: list[bool] = []
+
+    def another() -> None:
+        assert time.time() - os.stat(mark).st_mtime < 60
+        others.append(case.sender().run())
+
+    case.during = another
+    assert case.sender().run()
+    assert others == [False]
+    assert case.said[0] == "another delivery is running; try again in a minute"
+    assert not os.path.exists(mark)
+
+
+def test_a_mark_is_made_young_before_each_batch(case: Case, no_locks: None) -> None:
+    case.queue(2)  # where nothing can be locked each waits in a file of its own
+    mark = os.path.join(case.folder, "sender.mark")
+    ages: list[float] = []
+
+    def aged() -> None:
+        ages.append(time.time() - os.stat(mark).st_mtime)
+        os.utime(mark, (0, 0))
+
+    case.during = aged
+    assert case.sender().run()
+    assert len(ages) == 2
+    assert max(ages) < 60
+
+
+def test_a_no_before_the_first_batch_sends_nothing(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`off` after the queue was taken."""
+    case.queue(1)
+    lines = queue.lines
+
+    def off(path: str) -> tuple[list[tuple[str, bytes]], int]:
+        found = lines(path)
+        dotfile.refuse(case.dotfile, "1.4.0", "2026-11-25", revoked=True)
+        return found
+
+    monkeypatch.setattr(queue, "lines", off)
+    assert not case.sender().run()
+    assert case.posts == []
+    assert not os.path.exists(case.folder)
+
+
+def test_a_no_with_nothing_worth_sending_leaves_nothing(case: Case) -> None:
+    """What was too old is deleted with the folder, and not counted in it."""
+    queue.append(case.folder, CONTRACT.digest, case.event(now_ms() - OLDEST_MS - 1000))
+    sender = case.sender({"DO_NOT_TRACK": "1"})
+    assert not sender.run()
+    assert case.posts == []
+    assert queue.lost(case.folder) == 0, "it still waits: the variable may be gone tomorrow"
+    dotfile.refuse(case.dotfile, "1.4.0", "2026-11-25", revoked=True)
+    assert not sender.run()
+    assert not os.path.exists(case.folder)
+
+
 def test_a_moment_is_spelled_for_people() -> None:
     assert utc(1_795_417_883_502) == "2026-11-23 07:11:23 UTC"
 
