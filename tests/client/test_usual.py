@@ -89,7 +89,9 @@ def test_its_events_are_those_of_the_long_way(user: User) -> None:
     user.run()
     first, second = (json.loads(event) for event in user.queued())
     for event in (first, second):
-        del event["id"], event["timestamp"]
+        at = event.pop("timestamp")
+        assert now_ms() - 60_000 < at <= now_ms()
+        assert int(event.pop("id").replace("-", "")[:12], 16) == at
     assert first == second
     assert list(first) == list(second), "in the same order"
     assert first["colour"] == "other"
@@ -162,6 +164,26 @@ def test_any_contract_and_any_values_come_out_as_by_the_one_function(
     rows = usual.compile_fields(contract)
     assert usual.treated(rows, raw, UUID) == formed.fields
     assert list(usual.treated(rows, raw, UUID)) == list(formed.fields)
+
+
+def test_labels_and_bounds_are_remembered_as_they_are() -> None:
+    labels = ("dark red", "", " ", "-1", "ö")
+    fields = {
+        "colour": Field("colour", "choice", "Which?", labels),
+        "size": Field("size", "bucket", "How large?", (), (-10, -0.5, 0, 1e300)),
+    }
+    made = Contract.from_dict(CONTRACT.as_dict())
+    made.fields = fields
+    rows = usual.compile_fields(made)
+    for label in labels:
+        assert usual.treated(rows, {"colour": label}, UUID) == {"colour": label}
+    for size, label in [
+        (-11, "<-10"),
+        (-10, "-10 to <-0.5"),
+        (0, "0 to <1e+300"),
+        (2e300, ">=1e+300"),
+    ]:
+        assert usual.treated(rows, {"size": size}, UUID) == {"size": label}
 
 
 # -- what unmakes it ----------------------------------------------------------------------------
@@ -263,10 +285,10 @@ def test_an_identifier_that_is_spelled_otherwise_is_not_remembered(user: User) -
     assert one == other
 
 
-@pytest.mark.parametrize("name", ["CI", "DO_NOT_TRACK", "ASKFIRST_TELEMETRY"])
+@pytest.mark.parametrize("name", ["CI", "DO_NOT_TRACK", "ASKFIRST_TELEMETRY", "TIN_TELEMETRY"])
 def test_the_environment_still_wins(user: User, name: str) -> None:
     telemetry = user.telemetry()
-    telemetry.env = {**telemetry.env, name: "no" if name.startswith("ASK") else "1"}
+    telemetry.env = {**telemetry.env, name: "no" if name.endswith("_TELEMETRY") else "1"}
     telemetry.record("start")
     assert len(user.queued()) == 1
 
@@ -404,7 +426,16 @@ def test_when_a_delivery_is_due() -> None:
     assert usual.is_due(b"garbage", 1_000)
     assert usual.is_due(b"%020d 000000\n" % 1_000, 1_000)
     assert not usual.is_due(b"%020d 000003\n" % 1_001, 1_000)
+    assert not usual.is_due(b"%020d 000000\n" % (1_000 + usual.LONGEST_PAUSE_MS), 1_000)
     assert usual.is_due(b"%020d 000000\n" % (1_001 + usual.LONGEST_PAUSE_MS), 1_000)
+
+
+def test_a_queue_that_a_sender_took_is_made_anew_in_private(user: User) -> None:
+    path = user.state / usual.QUEUE
+    path.unlink()
+    assert usual.add(str(user.state), b"\nevent\n")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.read_bytes() == b"\nevent\n"
 
 
 # -- where there is no room ---------------------------------------------------------------------
