@@ -25,7 +25,10 @@ class Watermark:
     def __init__(self, folder: Path) -> None:
         descriptor = os.open(folder / FILE, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            os.ftruncate(descriptor, _MARK.size)
+            if os.fstat(descriptor).st_size < _MARK.size:
+                # written, not only made long: on a full disk this raises, where the first touch of
+                # a hole in mapped memory would end the process with SIGBUS
+                os.pwrite(descriptor, bytes(_MARK.size), 0)
             self._memory = mmap.mmap(descriptor, _MARK.size)
         finally:
             os.close(descriptor)

@@ -33,6 +33,7 @@ class DuckDBStore:
         self._connection = connecting.connect(path)
         self._dictionaries = Dictionaries(self._connection)
         self._lock = threading.Lock()
+        self._broken = False
 
     def load(
         self, events: Iterable[Events], counts: Counts, position: Position | None = None
@@ -171,17 +172,21 @@ class DuckDBStore:
         return rows
 
     def _read(self, text: str, parameters: Mapping[str, object]) -> list[tuple[object, ...]]:
+        if self._broken:
+            with self._lock:
+                self._reopen_if_broken()
         try:
             with self._connection.cursor() as cursor:
                 rows: list[tuple[object, ...]] = cursor.execute(text, dict(parameters)).fetchall()
                 return rows
         except duckdb.Error as error:
-            raise StoreError(f"{self.path}: {connecting.one_line(error)}") from error
+            raise self._failure(error) from error
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         """All or nothing, what is remembered in memory included."""
         with self._lock:
+            self._reopen_if_broken()
             try:
                 self._connection.execute("BEGIN")
                 yield
@@ -192,8 +197,24 @@ class DuckDBStore:
                 with contextlib.suppress(duckdb.Error):
                     self._connection.execute("ROLLBACK")
                 if isinstance(error, duckdb.Error):
-                    raise StoreError(f"{self.path}: {connecting.one_line(error)}") from error
+                    raise self._failure(error) from error
                 raise
+
+    def _failure(self, error: duckdb.Error) -> StoreError:
+        if isinstance(error, duckdb.FatalException):
+            self._broken = True
+        return StoreError(f"{self.path}: {connecting.one_line(error)}")
+
+    def _reopen_if_broken(self) -> None:
+        """After a fatal error, such as a checkpoint on a full disk, DuckDB takes nothing until its
+        file was opened anew; what was committed is in there.
+        """
+        if not self._broken:
+            return
+        self._connection.close()
+        self._connection = connecting.connect(self.path)
+        self._dictionaries = Dictionaries(self._connection)
+        self._broken = False
 
     def _checkpoint(self) -> None:
         """Move what was written ahead into the file, so that nothing of it stays in the log."""
@@ -201,4 +222,4 @@ class DuckDBStore:
             try:
                 self._connection.execute("CHECKPOINT")
             except duckdb.Error as error:
-                raise StoreError(f"{self.path}: {connecting.one_line(error)}") from error
+                raise self._failure(error) from error
