@@ -73,6 +73,7 @@ def _network(
     metavar="FILE…",
     multiple=True,
     required=True,
+    envvar="ASKFIRST_SERVE_CONTRACT",
     help="What may be collected: one telemetry.toml for each tool.",
 )
 @click.argument("more", metavar="", nargs=-1)

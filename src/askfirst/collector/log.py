@@ -297,7 +297,7 @@ class Log:
                 self._undo(self._active)
             return
         with self._lock:
-            if self._has_room(1):
+            if self._has_room(self._quota // 8):
                 self.trouble = ""
 
     def _begin(self) -> _Segment:
