@@ -233,19 +233,17 @@ def test_a_real_collector_runs_with_settings_from_everywhere(
 # Documentation
 
 
-@pytest.mark.parametrize(
-    "option", [name for name, parameter in OPTIONS.items() if not parameter.hidden]
-)
+@pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_has_a_row_in_the_documentation(option: str) -> None:
     table = DOCS.split("## askfirst serve")[1].split("\n## ")[0]
     rows = [line for line in table.splitlines() if line.startswith("| `--")]
     [row] = [row for row in rows if re.search(rf"`?--{option}\b(?!-)", row.split(" | ")[0])]
     parameter = OPTIONS[option]
-    if isinstance(parameter.default, (int, str)) and parameter.default is not True:
+    if isinstance(parameter.default, (int, float, str)):
         assert f"`{parameter.default}`" in row, row
 
 
 def test_no_option_is_documented_that_does_not_exist() -> None:
     table = DOCS.split("## askfirst serve")[1].split("\n## ")[0]
     named = set(re.findall(r"--([a-z][a-z-]+)", table))
-    assert named <= set(OPTIONS), named - set(OPTIONS)
+    assert named - {"help"} <= set(OPTIONS)
