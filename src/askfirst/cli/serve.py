@@ -20,6 +20,7 @@ from askfirst.collector import config as settings
 from askfirst.collector import private
 from askfirst.collector.access import login_link, read_token
 from askfirst.collector.app import build_app
+from askfirst.collector.collector import log_count
 from askfirst.collector.log import LogHeld
 from askfirst.collector.renewal import Files
 from askfirst.collector.server import ServerError, ended_by_signals, listen, run, url_of
@@ -30,6 +31,7 @@ from askfirst.stores.base import Store, StoreError
 from askfirst.stores.opening import open_store
 
 PORT = 8600
+LEAST_LOG_BYTES = 16 * 1024 * 1024  # the largest request has to fit, or its sender tries for ever
 LIMITS = settings.Limits()
 
 
@@ -71,6 +73,7 @@ def _network(
     metavar="FILE…",
     multiple=True,
     required=True,
+    envvar="ASKFIRST_SERVE_CONTRACT",
     help="What may be collected: one telemetry.toml for each tool.",
 )
 @click.argument("more", metavar="", nargs=-1)
@@ -154,6 +157,13 @@ def command(
     """
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key belong together; give both")
+    least = LEAST_LOG_BYTES * log_count(workers)
+    if log_quota < least:
+        raise click.BadParameter(
+            f"{log_quota} bytes are too few; with --workers {workers} give at least "
+            f"{least // 1024**2}MiB",
+            param_hint="--log-quota",
+        )
     names = (*contracts, *more)
     read = partial(_contracts, names)
     agreed = _checked(read)
