@@ -9,8 +9,9 @@ from datetime import date
 import click
 
 from askfirst import questions
-from askfirst.cli import asking, flat, terminal
+from askfirst.cli import asking, terminal
 from askfirst.collector import config as settings
+from askfirst.questions import flat
 
 REPORTS = ("overview", *questions.NAMES)
 

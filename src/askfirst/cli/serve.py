@@ -24,6 +24,7 @@ from askfirst.collector.server import (
     run,
     url_of,
 )
+from askfirst.contract.loading import is_loopback
 from askfirst.contract.model import Contract
 from askfirst.stores.base import Store, StoreError
 from askfirst.stores.opening import open_store
@@ -52,6 +53,17 @@ PORT = 8600
 )
 @click.option("--tls-cert", metavar="FILE", help="Certificate chain, in PEM.")
 @click.option("--tls-key", metavar="FILE", help="The certificate's private key, in PEM.")
+@click.option(
+    "--no-token", is_flag=True, help="Show the answers to everybody on this machine; loopback only."
+)
+@click.option("--public", is_flag=True, help="Show aggregates of large groups to everybody.")
+@click.option(
+    "--public-threshold",
+    type=click.IntRange(5),
+    default=10,
+    show_default=True,
+    help="Installations, below which a group does not show in public.",
+)
 def command(
     contracts: tuple[str, ...],
     more: tuple[str, ...],
@@ -60,6 +72,10 @@ def command(
     port: int,
     tls_cert: str | None,
     tls_key: str | None,
+    *,
+    no_token: bool,
+    public: bool,
+    public_threshold: int,
 ) -> None:
     """Run the collector: receive events, keep them, answer questions.
 
@@ -68,6 +84,8 @@ def command(
     """
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key belong together; give both")
+    if no_token and not is_loopback(host):
+        raise click.UsageError(f"--no-token shows the answers to everybody who reaches {host}")
     agreed = _contracts((*contracts, *more))
     place = store or str(settings.default_store(os.environ))
     with ended_by_signals(), ExitStack() as stack:
@@ -82,14 +100,20 @@ def command(
                 settings.Config(
                     contracts=agreed,
                     log_folder=settings.beside(place, "-log", os.environ),
-                    token=token,
+                    token=None if no_token else token,
+                    public_file=settings.beside(place, "-public.json", os.environ)
+                    if public
+                    else None,
+                    public_threshold=public_threshold,
+                    public_secret=token.encode(),
                 ),
                 opened,
                 say=_say,
             )
             url = url_of(listener, tls=tls_cert is not None)
             stack.enter_context(_announced(settings.beside(place, "-server.json", os.environ), url))
-            run(app, listener, lambda: _greet(url, token), certificate=tls_cert, key=tls_key)
+            greeting = _greeting(url, None if no_token else token, public=public)
+            run(app, listener, lambda: _greet(greeting), certificate=tls_cert, key=tls_key)
         except (ServerError, StoreError) as error:
             raise Failure(str(error)) from error
         except OSError as error:
@@ -118,9 +142,20 @@ def _announced(path: Path, url: str) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def _greet(url: str, token: str) -> None:
-    click.echo(f"listening on {url}", err=True)
-    click.echo(f"log in at {login_link(url, token)}", err=True)
+def _greeting(url: str, token: str | None, *, public: bool) -> list[str]:
+    lines = [f"listening on {url}"]
+    if token is None:
+        lines.append(f"everybody on this machine may read the answers at {url}")
+    else:
+        lines.append(f"log in at {login_link(url, token)}")
+    if public:
+        lines.append(f"everybody may read {url}/public")
+    return lines
+
+
+def _greet(lines: list[str]) -> None:
+    for line in lines:
+        click.echo(line, err=True)
 
 
 def _say(text: str) -> None:

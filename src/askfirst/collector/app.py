@@ -25,8 +25,10 @@ from askfirst.collector.log import LogError
 from askfirst.collector.metrics import Metrics
 from askfirst.collector.public import Public
 from askfirst.collector.request import Endpoint, Refusal
+from askfirst.collector.site import site_of
 from askfirst.collector.wolkenkit import take_command
 from askfirst.contract.event import now_ms
+from askfirst.dashboard.pages import dashboard_routes
 from askfirst.stores.base import Store, StoreError
 
 
@@ -62,6 +64,7 @@ def build_app(
 def routes(collector: Collector, access: Access) -> list[BaseRoute]:
     """Return every route of the collector."""
     answers, public = Answers(collector), Public(collector)
+    site = site_of(collector, access)
     events = Endpoint(partial(take_events, collector))
     command = Endpoint(partial(take_command, collector))
     erasures = Endpoint(partial(take_erasure, collector))
@@ -71,8 +74,10 @@ def routes(collector: Collector, access: Access) -> list[BaseRoute]:
         Route("/v1/erasures", erasures, methods=["POST"]),
         Route("/v1/contracts/{tool}", public.contract),
         Route("/v1/answers/{report}", access.guard(answers.report)),
-        Route("/", access.guard(answers.home)),
-        Route("/login", access.login),
+        *dashboard_routes(site),
+        Route("/login", access.ask),
+        Route("/login", access.login, methods=["POST"]),
+        Route("/logout", access.logout, methods=["POST"]),
         Route("/health", public.health),
         Route("/metrics", public.metrics),
         Route("/openapi.json", public.openapi),

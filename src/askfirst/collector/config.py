@@ -19,10 +19,13 @@ class Config:
 
     contracts: tuple[Contract, ...]
     log_folder: Path
-    token: str = field(repr=False)
+    token: str | None = field(repr=False)  # None: no token is needed
     segment_bytes: int = log.SEGMENT_BYTES
     waiting_bytes: int = log.WAITING_BYTES
     patience: float = 30.0  # how long an answer or an erasure waits for the loader
+    public_file: Path | None = None  # where public figures are kept; None: none are public
+    public_threshold: int = 10  # installations, below which a group does not show in them
+    public_secret: bytes = field(default=b"", repr=False)  # decides how they are rounded
 
 
 def data_folder(environ: Mapping[str, str]) -> Path:
