@@ -100,12 +100,15 @@ def test_the_overview_is_four_sentences_with_figures(place):
 
     pieces = result.stdout.rstrip().split("\n\n")
     assert pieces[0] == f"overview, as of {AS_OF}: {TOOL}"
-    assert len(pieces) == 5
-    assert all(piece.endswith(f"  {CAPTION}") for piece in pieces[1:])
+    assert len(pieces) == 6
+    assert pieces[5] == f"  {CAPTION}"
+    assert all("\n  " in piece for piece in pieces[1:5])  # a chart below each sentence
+    assert len(result.stdout.splitlines()) <= 24
     assert "9 installations used stratus" in pieces[1]
     assert "updated to 2.0.0 within" in pieces[2]
     assert "applications on average" in pieces[3]
     assert "environments on average" in pieces[4]
+    assert "█" in pieces[1]
 
 
 @pytest.mark.parametrize("name", REPORTS)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from textwrap import wrap
 from typing import Any
 
@@ -12,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from askfirst.cli.asking import Asked
+from askfirst.cli.asking import Answers, Asked
 from askfirst.cli.charts import Charts
 from askfirst.questions import sentences
 from askfirst.questions.captions import YES
@@ -26,15 +28,31 @@ SHOWN_WEEKS = (1, 2, 3, 4, 8, 12, 26, 52)  # after the first; all are in --json
 Answer = dict[str, Any]
 
 
-def show(asked: Asked, answer: Answer) -> None:
-    """Print an answer to stdout."""
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say on stderr what is going on, if that is a terminal; gone when it is over."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(f"{what} …"):
+        yield
+
+
+def show(asked: Asked, answers: Answers) -> None:
+    """Print the first of the reports asked for to stdout; the others go into its charts."""
+    report = asked.reports[0]
     console = Console(file=sys.stdout, highlight=False, soft_wrap=False)
     console.width = min(console.width, WIDTH)
     tool = asked.tool or "the tool"
-    title = f"{asked.report}, as of {asked.as_of}" + (f": {asked.tool}" if asked.tool else "")
+    title = f"{report}, as of {asked.as_of}" + (f": {asked.tool}" if asked.tool else "")
     console.print(Text(title, "bold"))
     console.print()
-    PAGES[asked.report](_Page(console), answer, tool)
+    page = _Page(console)
+    if report == "overview":
+        _overview(page, answers, tool)
+    else:
+        PAGES[report](page, answers[report], tool)
 
 
 class _Page:
@@ -47,6 +65,9 @@ class _Page:
     def say(self, text: str, style: str = "") -> None:
         for line in wrap(text, self._console.width, subsequent_indent="  " * text.startswith(" ")):
             self._console.print(Text(line, style))
+
+    def gap(self) -> None:
+        self._console.print()
 
     def caption(self, more: str = "") -> None:
         self.say(f"  {YES} {more}".rstrip(), "dim")
@@ -75,10 +96,42 @@ class _Page:
         self.say(f"  {label:<8} {self.charts.sparkline(values)}")
 
 
-def _overview(page: _Page, answer: Answer, tool: str) -> None:
-    for sentence in sentences.overview(answer, tool):
+def _overview(page: _Page, answers: Answers, tool: str) -> None:
+    """Print the four sentences, each with what fits on a line or two; a screen has 24."""
+    answer = answers["overview"]
+    kinds = answer["environments"]["per_application"]["distribution"]
+    charts: tuple[Callable[[], None], ...] = (
+        partial(_monthly, page, answers["active"]["series"]),
+        partial(_newest, page, answers["updates"]["versions"]),
+        partial(_shape, page, answer["applications"]["distribution"], "applications"),
+        partial(_shape, page, kinds, "environments"),
+    )
+    for sentence, chart in zip(sentences.overview(answer, tool), charts, strict=True):
         page.say(sentence.text)
-        page.caption()
+        chart()
+        page.gap()
+    page.say(f"  {YES}", "dim")
+
+
+def _monthly(page: _Page, series: list[Answer]) -> None:
+    if series:
+        page.line("monthly", [row["monthly"] for row in series])
+
+
+def _newest(page: _Page, versions: list[Answer]) -> None:
+    for row in [row for row in versions if row["at_risk"]][-2:]:
+        curve = page.charts.sparkline(_shares(row["curve"], 40), top=1.0)
+        page.say(f"  {row['version']:<8} {curve} {row['updated'] / row['at_risk']:.0%}")
+
+
+def _shape(page: _Page, distribution: dict[str, int], what: str) -> None:
+    """Print one line of how many have 1, 2, 3 … of something."""
+    if not distribution:
+        return
+    most = max(map(int, distribution))
+    counts: list[float] = [distribution.get(str(number), 0) for number in range(1, most + 1)]
+    label = "1" if most == 1 else f"1 to {most}"
+    page.say(f"  {label:<8} {page.charts.sparkline(counts)} {what}")
 
 
 def _active(page: _Page, answer: Answer, _tool: str) -> None:
@@ -235,8 +288,9 @@ def _quality(page: _Page, answer: Answer, _tool: str) -> None:
 
 
 SPREAD = ("mean", "median", "p90")
+# what the charts of a report need besides its own answer
+ALSO = {"overview": ("active", "updates")}
 PAGES: dict[str, Callable[[_Page, Answer, str], None]] = {
-    "overview": _overview,
     "active": _active,
     "updates": _updates,
     "applications": _applications,

@@ -72,6 +72,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["cell"] = cell
+    environment.filters["tied"] = tied
     environment.globals["static"] = _static_url
     return environment
 
@@ -81,10 +82,15 @@ def cell(value: Any, kind: str) -> str:
     if value is None:
         return "\N{EN DASH}"
     if kind == figures.SHARE:
-        return percent(value, 1)
+        return tied(percent(value, 1))
     if kind in (figures.DAYS, figures.DECIMAL):
         return number(float(value))
     return number(value) if isinstance(value, int) and kind == figures.COUNT else str(value)
+
+
+def tied(text: str) -> str:
+    """Return a text in which no line ends between a figure and its per cent sign."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 @lru_cache(maxsize=32)

@@ -11,8 +11,7 @@ CAPTIONS = {
     "active in the 28 days before and not in these; they may still come back.",
     "updates": "Share of those on an earlier version at the release who have updated to it or to a "
     "later one (Kaplan and Meier's estimate). Who has not is counted up to their last event. The "
-    "bands hold the "
-    "true curve at each moment with 95 % confidence.",
+    "bands hold the true curve at each moment with 95 % confidence.",
     "medians": "Days from a release until half of those on an earlier version had updated; 95 % "
     "confidence interval. A release whose curve has not reached one half has none yet.",
     "applications": "Different application names per installation in the 28 days. The names arrive "

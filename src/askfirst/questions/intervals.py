@@ -28,7 +28,10 @@ def share(part: int, whole: int) -> Interval | None:
     centre = p + z2 / (2 * whole)
     half = NORMAL_975 * math.sqrt(p * (1 - p) / whole + z2 / (4 * whole**2))
     scale = 1 + z2 / whole
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+    # the ends are 0 and 1 exactly where nobody or everybody is in it; rounding would miss them
+    low = (centre - half) / scale if part else 0.0
+    high = (centre + half) / scale if part < whole else 1.0
+    return low, high
 
 
 def mean(distribution: Mapping[str, int]) -> Interval | None:

@@ -110,8 +110,8 @@ def plural(count: int, noun: str) -> str:
 
 
 def percent(share: float, digits: int = 0) -> str:
-    """Return a share of 0 to 1 as `6.7 %`, with a space that does not break."""
-    return f"{share * 100:.{digits}f}\N{NO-BREAK SPACE}%"
+    """Return a share of 0 to 1 as `6.7 %`."""
+    return f"{share * 100:.{digits}f} %"
 
 
 def number(value: float | None, digits: int = 1) -> str:

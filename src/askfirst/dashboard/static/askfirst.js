@@ -9,7 +9,10 @@ const charts = new Map(); // element -> [ECharts instance, figure]
 const style = (name) => getComputedStyle(root).getPropertyValue(name).trim();
 const colours = () => ["--c1", "--c2", "--c3", "--c4", "--c5", "--c6"].map(style);
 // labels at the ends of an axis stay within it
-const ENDS = { alignMinLabel: "left", alignMaxLabel: "right" };
+const ENDS = { alignMaxLabel: "right" };
+const DAY = /^\d{4}-\d\d-\d\d$/;
+const dayFormat = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", timeZone: "UTC" });
+const short = (label) => (DAY.test(label) ? dayFormat.format(new Date(label)) : label);
 const round = (value) => Math.round(value * 10) / 10;
 
 function said(value, unit) {
@@ -112,7 +115,12 @@ function labelAxis(figure, more = {}) {
     nameGap: 28,
     axisLine: { lineStyle: { color: style("--line") } },
     axisTick: { show: false },
-    axisLabel: { color: style("--soft"), hideOverlap: true, ...(more.ends ? ENDS : {}) },
+    axisLabel: {
+      color: style("--soft"),
+      hideOverlap: true,
+      formatter: short,
+      ...(more.ends ? ENDS : {}),
+    },
     ...more,
   };
 }

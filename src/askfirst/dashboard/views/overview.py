@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from askfirst import questions
-from askfirst.dashboard.figures import View
+from askfirst.dashboard.figures import Figure, View
 from askfirst.dashboard.selection import Selection
 from askfirst.dashboard.views import active, applications, environments, updates
 from askfirst.questions import sentences
@@ -26,10 +26,15 @@ def view(store: Store, selection: Selection) -> View:
     return View(
         sentences=sentences.overview(answer, selection.tool),
         figures=(
-            replace(series, name="active"),
-            replace(updates.curves(newest), name="updates", title="Share that has updated"),
-            replace(spread, name="applications"),
-            replace(kinds, name="environments"),
+            _small(series, "active"),
+            _small(updates.curves(newest), "updates"),
+            _small(spread, "applications"),
+            _small(kinds, "environments"),
         ),
         filters=("range",),
     )
+
+
+def _small(figure: Figure, name: str) -> Figure:
+    """Name a figure for its page, and leave the zoom to that page."""
+    return replace(figure, name=name, chart={**(figure.chart or {}), "zoom": False})
