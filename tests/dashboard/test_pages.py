@@ -263,7 +263,7 @@ def test_several_tools_can_be_chosen(make_store: Callable[[], Store]) -> None:
     day = (END - dt.date(1970, 1, 1)).days - 20_000
     store.load([events({"day": day}, tool="nimbus"), events({"day": day}, tool="stratus")], {})
     html = Pages(site_of(store)).get("/active?tool=stratus").body.decode()
-    assert '<select name="tool">' in html
+    assert '<select id="tool" name="tool">' in html
     assert "<option selected>stratus</option>" in html
     assert 'href="/updates?tool=stratus"' in html
 

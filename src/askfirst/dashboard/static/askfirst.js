@@ -43,7 +43,8 @@ function base(figure) {
   return {
     animation: false,
     color: colours(),
-    textStyle: { fontFamily: style("--sans"), color: style("--soft") },
+    // without quotes: ECharts puts the name into an attribute of the SVG as it is
+    textStyle: { fontFamily: style("--sans").replaceAll('"', ""), color: style("--soft") },
     grid: { left: 8, right: 20, top: 36, bottom: figure.zoom ? 56 : 8, containLabel: true },
     legend: {
       type: "scroll",
