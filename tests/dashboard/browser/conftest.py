@@ -19,6 +19,7 @@ from askfirst.stores.opening import open_store
 from tests.collector.serving import Server, servers
 from tests.simulation.conftest import TEXT
 
+CHROMIUM = shutil.which("chromium")
 PATIENCE_MS = 30_000
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 # what a browser says that is no complaint of ours: the login form has no user name
@@ -32,23 +33,27 @@ def yesterday() -> dt.date:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium; ended before another module of tests begins, with its event loop."""
-    path = shutil.which("chromium")
-    assert path is not None
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield started
         started.close()
 
 
 @contextmanager
-def serving(folder: Path, *words: str, installations: int = 0) -> Iterator[Server]:
-    """Run `askfirst serve` on a store with a population of that size."""
+def serving(
+    folder: Path, *words: str, installations: int = 0, end: dt.date | None = None
+) -> Iterator[Server]:
+    """Run `askfirst serve` on a store with a population of that size, up to `end` or yesterday."""
     contract, place = folder / "telemetry.toml", folder / "store.duckdb"
     contract.write_text(TEXT)
     if installations:
         store = open_store(place)
         population = Population(
-            loading.parse(TEXT), installations=installations, days=200, seed=5, end=yesterday()
+            loading.parse(TEXT),
+            installations=installations,
+            days=200,
+            seed=5,
+            end=end or yesterday(),
         )
         fill(store, population, arrivals(population))
         store.close()

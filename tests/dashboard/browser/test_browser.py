@@ -69,6 +69,23 @@ def test_a_page_in_the_dark_on_a_phone(visit: Visit, path: str) -> None:
     assert is_dark(page)
 
 
+def test_a_window_complains_of_what_the_policy_forbids(visit: Visit) -> None:
+    """The other tests can fail: a style, a script and another host are each noticed."""
+    visitor = visit()
+    page = visitor.go("/active")
+    for act in (
+        "document.body.setAttribute('style', 'color: red')",
+        "document.body.append(Object.assign(document.createElement('script'), {text: '1'}))",
+        "void fetch('http://127.0.0.2:9/').catch(() => 0)",
+    ):
+        before = len(visitor.complaints)
+        page.evaluate(act)
+        page.wait_for_timeout(0)
+        expect(page.locator("body")).to_be_visible()
+        assert len(visitor.complaints) > before, act
+    visitor.complaints.clear()
+
+
 def is_dark(page: Page) -> bool:
     colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
     red, *_ = map(int, re.findall(r"\d+", colour))
