@@ -52,7 +52,7 @@ def test_the_wheel_brings_what_the_code_reads(wheel: Path) -> None:
     source = ROOT / "src"
     wanted = {
         str(path.relative_to(source))
-        for pattern in ("*.sql", "*.json", "*.typed", "*.py", "dashboard/*/**/*.*")
+        for pattern in ("*.sql", "*.json", "*.typed", "*.py", "templates/*.html", "static/**/*.*")
         for path in source.rglob(pattern)
     }
     assert wanted <= names

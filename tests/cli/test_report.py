@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -377,6 +378,23 @@ def test_a_pipe_that_takes_only_ascii_gets_ascii(place):
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.isascii()
     assert b"#" in done.stdout
+
+
+def test_progress_is_for_a_terminal_on_stderr_alone(place):
+    outer, inner = pty.openpty()
+    argv = [*RUN, "active", "--json", "--store", str(place), "--as-of", AS_OF]
+    env = {**os.environ, "TERM": "xterm"}
+    process = subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=inner)
+    os.close(inner)
+    said = b""
+    with open(outer, "rb", buffering=0) as terminal, contextlib.suppress(OSError):
+        while piece := terminal.read(4096):
+            said += piece
+    out, _ = process.communicate(timeout=60)
+
+    assert b"asking about active" in said
+    assert json.loads(out)["as_of"] == AS_OF
+    assert run("active", "--store", place, "--as-of", AS_OF).stderr == b""
 
 
 def test_a_terminal_gets_no_colour_when_it_says_so(place):

@@ -23,7 +23,7 @@ from askfirst.dashboard.public import (
 )
 from askfirst.dashboard.views import public as in_public
 from askfirst.questions.calendar import day_number, day_of, week_text
-from askfirst.stores.base import Store
+from askfirst.stores.base import Store, StoreError
 from tests.dashboard.conftest import END, TODAY, Pages, site_of
 from tests.stores.making import TOOL, events, hashed
 
@@ -281,6 +281,20 @@ def test_a_period_is_computed_once_and_kept(store: Store, tmp_path: Path) -> Non
     later = figures_of(store, tmp_path, today=lambda: day_number(TODAY) + 28).read()
     assert later[TOOL][:-1] == first[TOOL][1:]
     assert len(later[TOOL]) == PERIODS
+
+
+@pytest.mark.parametrize("content", ["", "{", "nothing"])
+def test_a_damaged_file_is_not_computed_over_and_tells_strangers_nothing(
+    store: Store, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "public.json").write_text(content)
+    figures = figures_of(store, tmp_path)
+    with pytest.raises(StoreError, match="move it away"):
+        figures.read()
+    answer = Pages(site_of(store, public=figures)).get("/public")
+    assert answer.status == 503
+    assert str(tmp_path) not in answer.body.decode()
+    assert (tmp_path / "public.json").read_text() == content
 
 
 def test_the_page_says_how_it_counts(store: Store, tmp_path: Path) -> None:

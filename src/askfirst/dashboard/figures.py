@@ -13,14 +13,13 @@ from askfirst.questions.sentences import Sentence
 Row = Sequence[Any]
 
 TEXT, COUNT, DAYS, SHARE = "text", "count", "days", "share"
-DECIMAL = "decimal"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of a table: its name for programs, its heading for people, the kind of its cells.
 
-    Kinds: TEXT, COUNT, DAYS (a duration), DECIMAL, SHARE (0 to 1). None is "no figure".
+    Kinds: TEXT, COUNT, DAYS (a duration), SHARE (0 to 1). None is "no figure".
     """
 
     key: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -129,6 +130,8 @@ class _Pages:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        # strangers wait here for a new period to be computed, and hold one thread between them
+        self._in_turn = asyncio.Lock()
 
     def show(self, page: Page) -> Handler:
         """Return the handler of a page."""
@@ -184,9 +187,10 @@ class _Pages:
         assert self._site.public is not None
         public = self._site.public
         try:
-            snapshots = await run_in_threadpool(public.read)
-        except StoreError as error:
-            return self._error(request, 503, str(error))
+            async with self._in_turn:
+                snapshots = await run_in_threadpool(public.read)
+        except (StoreError, OSError):  # whose text may name a path; this page is for strangers
+            return self._error(request, 503, "There is nothing to show now; try again later.")
         if request.url.path.endswith(".json"):
             return JSONResponse(snapshots, headers=HEADERS)
         views = {tool: in_public.view(tool, rows) for tool, rows in snapshots.items()}

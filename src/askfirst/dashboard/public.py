@@ -29,7 +29,7 @@ from typing import Any
 from askfirst import questions
 from askfirst.questions import active
 from askfirst.questions.calendar import day_number, day_of, week_number, week_text
-from askfirst.stores.base import Store
+from askfirst.stores.base import Store, StoreError
 
 WEEKS = 4  # of a period: what the questions call the trailing 28 days
 PERIODS = 13  # shown at the most
@@ -206,4 +206,6 @@ def _read(file: Path) -> dict[str, dict[str, Snapshot]]:
         kept: dict[str, dict[str, Snapshot]] = json.loads(file.read_text(encoding="ascii"))
     except FileNotFoundError:
         return {}
+    except ValueError as error:
+        raise StoreError(f"{file} is damaged; move it away, and all is computed anew") from error
     return kept

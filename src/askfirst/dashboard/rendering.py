@@ -83,7 +83,7 @@ def cell(value: Any, kind: str) -> str:
         return "\N{EN DASH}"
     if kind == figures.SHARE:
         return tied(percent(value, 1))
-    if kind in (figures.DAYS, figures.DECIMAL):
+    if kind == figures.DAYS:
         return number(float(value))
     return number(value) if isinstance(value, int) and kind == figures.COUNT else str(value)
 
