@@ -324,6 +324,13 @@ def test_the_login_link_leaves_no_token_behind(visit: Visit, server: Server) -> 
     assert [(cookie["httpOnly"], cookie["sameSite"]) for cookie in cookies] == [(True, "Strict")]
 
 
+def test_the_login_link_works_where_the_form_is_open_already(visit: Visit, server: Server) -> None:
+    visitor = visit(log_in=False)
+    visitor.page.goto(f"{visitor.url}/login")
+    visitor.log_in(server)
+    expect(visitor.page.locator(".sentence")).to_have_count(4)
+
+
 def test_a_stranger_gets_a_form_and_a_wrong_token_gets_nobody_in(visit: Visit) -> None:
     visitor = visit(log_in=False)
     page = visitor.page

@@ -10,6 +10,7 @@ const style = (name) => getComputedStyle(root).getPropertyValue(name).trim();
 const colours = () => ["--c1", "--c2", "--c3", "--c4", "--c5", "--c6"].map(style);
 // labels at the ends of an axis stay within it
 const ENDS = { alignMaxLabel: "right" };
+const FAINT = { lineStyle: { opacity: 0.35 }, itemStyle: { opacity: 0.35 } };
 const DAY = /^\d{4}-\d\d-\d\d$/;
 const dayFormat = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", timeZone: "UTC" });
 const short = (label) => (DAY.test(label) ? dayFormat.format(new Date(label)) : label);
@@ -39,13 +40,15 @@ function tip(title, rows) {
   return box;
 }
 
+const isZoomed = (figure) => figure.zoom && !printing.matches;
+
 function base(figure) {
   return {
     animation: false,
     color: colours(),
     // without quotes: ECharts puts the name into an attribute of the SVG as it is
     textStyle: { fontFamily: style("--sans").replaceAll('"', ""), color: style("--soft") },
-    grid: { left: 8, right: 20, top: 36, bottom: figure.zoom ? 56 : 8, containLabel: true },
+    grid: { left: 8, right: 20, top: 36, bottom: isZoomed(figure) ? 56 : 8, containLabel: true },
     legend: {
       type: "scroll",
       top: 0,
@@ -68,7 +71,7 @@ function base(figure) {
       extraCssText: "box-shadow: none",
       axisPointer: { lineStyle: { color: style("--soft") }, shadowStyle: { opacity: 0.15 } },
     },
-    dataZoom: figure.zoom ? zoom() : [],
+    dataZoom: isZoomed(figure) ? zoom() : [],
   };
 }
 
@@ -156,6 +159,7 @@ function linesOption(figure) {
     symbolSize: 5,
     lineStyle: { width: 2 },
     emphasis: { focus: "series" },
+    blur: FAINT,
   }));
   if (figure.low) {
     const width = figure.high.map((high, at) => high - figure.low[at]);
@@ -188,7 +192,7 @@ function stepsOption(figure) {
     splitLine: { show: false },
     axisLine: { show: true, lineStyle: { color: style("--line") } },
   });
-  option.grid.bottom = figure.zoom ? 74 : 30;
+  option.grid.bottom = isZoomed(figure) ? 74 : 30;
   option.yAxis = valueAxis({ unit: "share" }, { min: 0 });
   option.series = figure.series.flatMap((row, at) => {
     const colour = palette[at % palette.length];
@@ -202,6 +206,7 @@ function stepsOption(figure) {
       lineStyle: { width: 2, color: colour },
       itemStyle: { color: colour },
       emphasis: { focus: "series" },
+    blur: FAINT,
     };
     const low = points.map(([days, , from]) => [days, from]);
     const width = points.map(([days, , from, to]) => [days, to - from]);
@@ -240,6 +245,7 @@ function barsOption(figure) {
           barMaxWidth: 34,
           itemStyle: figure.quiet?.includes(row.name) ? { color: style("--quiet") } : {},
           emphasis: { focus: "series" },
+    blur: FAINT,
         },
   );
   if (figure.low) option.series.push(...whiskers(figure));
@@ -429,7 +435,9 @@ function login() {
   form.requestSubmit();
 }
 
+document.querySelector("nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
 login();
+addEventListener("hashchange", login); // the link was opened where the form was open already
 offerTheme();
 submitOnChoice();
 for (const element of document.querySelectorAll("[data-chart]")) {

@@ -49,12 +49,13 @@ def _sentences(shown: list[Answer]) -> tuple[Sentence, ...]:
 
 
 def _number(row: Answer) -> Number:
+    label = f"half had {row['version']} after"
     if row["median_days"] is None:
         share = f"{sentences.percent(row['updated'] / row['at_risk'])} so far"
-        return Number(row["version"], "not yet", share)
+        return Number(label, "not yet", share)
     high = sentences.number(row["high_days"]) if row["high_days"] is not None else "…"
     between = f"{sentences.number(row['low_days'])} to {high}"
-    return Number(row["version"], f"{sentences.number(row['median_days'])} d", between)
+    return Number(label, f"{sentences.number(row['median_days'])} days", between)
 
 
 def curves(shown: list[Answer]) -> Figure:
