@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # In CI every test runs, and one that is skipped has failed (tests/conftest.py).
 PYTEST ?= $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-.PHONY: help demo test slow check format bench docs dist clean
+.PHONY: help demo test slow check format bench screenshots docs dist clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ format: $(READY) ## put the code in form
 
 bench: $(READY) ## measure, beside a floor in the same run
 	$(BIN)/python bench/client.py
+
+screenshots: $(READY) ## take the pictures of the dashboard again; needs chromium
+	$(BIN)/python -m tests.dashboard.browser.screenshots
 
 docs: $(READY) ## build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet

@@ -44,6 +44,7 @@ CASES: dict[str, tuple[str, Any, list[tuple[Any, Any]]]] = {
     "requests-per-minute": ("requests_per_minute", 600, [(1, 1), ("2", 2), ("0", 0)]),
     "burst": ("burst", 1200, [(1, 1), ("2", 2), ("3", 3)]),
     "events-per-day": ("events_per_day", 0, [(1, 1), ("2", 2), ("3", 3)]),
+    "public-threshold": ("public_threshold", 10, [(5, 5), ("6", 6), ("7", 7)]),
     "header-seconds": ("header_seconds", 10.0, [(0.5, 0.5), ("1", 1.0), ("2.5", 2.5)]),
     "body-seconds": ("body_seconds", 30.0, [(0.5, 0.5), ("1", 1.0), ("2.5", 2.5)]),
     "idle-seconds": ("idle_seconds", 15.0, [(5, 5.0), ("1", 1.0), ("2.5", 2.5)]),
@@ -79,7 +80,7 @@ def file(tmp_path: Path) -> Callable[..., str]:
 
 
 def test_there_is_a_case_for_every_option() -> None:
-    assert set(CASES) == set(OPTIONS) - {"config"}
+    assert set(CASES) == set(OPTIONS) - {"config", "no-token", "public"}
 
 
 @pytest.mark.parametrize("option", CASES)
