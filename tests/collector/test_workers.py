@@ -283,4 +283,4 @@ def test_what_workers_count_for_many_tools_gets_through(
         assert (answer.status, len(answer.json()["dropped"])) == (200, 5)
     assert metric(server, "askfirst_events_accepted_total") == len(names)
     assert metric(server, "askfirst_events_dropped_total") == 5 * len(names)
-    assert server.stop() == 0
+    assert "Traceback" not in server.errors
