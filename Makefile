@@ -42,6 +42,9 @@ format: $(READY) ## put the code in form
 
 bench: $(READY) ## measure, beside a floor in the same run
 	$(BIN)/python bench/client.py
+	$(BIN)/python bench/pipeline.py
+	$(BIN)/python bench/store.py --stored 0 1000000
+	$(BIN)/python bench/ingest.py --seconds 20
 
 screenshots: $(READY) ## take the pictures of the dashboard again; needs chromium
 	$(BIN)/python -m tests.dashboard.browser.screenshots

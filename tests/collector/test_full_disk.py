@@ -86,7 +86,7 @@ def test_a_full_disk_refuses_loses_nothing_and_is_left_behind_by_itself(
             client.finish()
         assert {status for client in running for status, _ in client.refusals} == {503}
         assert all(int(later) > 0 for client in running for _, later in client.refusals)
-        assert server.call("GET", "/health").json() == {"status": "ok", "ready": True}
+        wait_until(lambda: server.call("GET", "/health").json() == {"status": "ok", "ready": True})
         assert server.stop() == 0
         assert "Traceback" not in server.errors
     assert check_stored(disk.folder / "s.duckdb", running)

@@ -170,6 +170,18 @@ def test_a_hangup_reads_the_contract_again(begin: Start, contract_file: Path) ->
     everywhere(lambda: send(server, make_event(cli=halt)), [])
 
 
+def test_a_hangup_that_finds_nothing_new_says_nothing(begin: Start, contract_file: Path) -> None:
+    server = begin()
+    server.process.send_signal(signal.SIGHUP)
+    replace(contract_file, CONTRACT.replace("Which runtimes?", "Which of them?"))
+    said(server, IN_FORCE)
+    contract_file.write_text(contract_file.read_text() + "# a comment is no other contract\n")
+    server.process.send_signal(signal.SIGHUP)
+    assert send(server, make_event()) == []
+    assert server.stop() == 0
+    assert sum(IN_FORCE in line for line in server.lines) == 1
+
+
 @pytest.mark.slow
 def test_a_worker_that_is_started_again_has_the_contract_in_force(
     tmp_path: Path, contract_file: Path

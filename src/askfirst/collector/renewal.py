@@ -70,12 +70,15 @@ class Renewal:
         try:
             contracts = self._files.read()
         except ContractError as error:
+            self._owed = False
             collector.say(f"the contract in force stays: {error}")
             return
         if {row.name for row in contracts} != {row.name for row in collector.contracts}:
+            self._owed = False
             collector.say("the contract in force stays: the files name other tools; restart")
             return
-        if [row.canonical for row in contracts] == [row.canonical for row in collector.contracts]:
+        if [row.digest for row in contracts] == [row.digest for row in collector.contracts]:
+            self._owed = False
             return
         try:
             await collector.agree(contracts)

@@ -77,17 +77,19 @@ class _Hired:
         if self._writer is not None and not self._writer.is_closing():
             self._writer.write(msgspec.json.encode(order) + b"\n")
 
-    async def count(self) -> Report:
-        """Return what the worker counts; what it last said, if it does not answer."""
+    async def count(self) -> None:
+        """Have the worker say what it counts, and keep that in `last`, if it answers."""
         if not self._ready.is_set() or self._listening.done():
-            return self.last
+            return
         self._counted.clear()
         self.tell(Order("count"))
-        try:
-            await asyncio.wait_for(self._counted.wait(), COUNT_SECONDS)
-        except asyncio.TimeoutError:
+        counted = asyncio.create_task(self._counted.wait())
+        done, _ = await asyncio.wait(
+            (counted, self._listening), timeout=COUNT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        counted.cancel()
+        if not done:
             self._say("a worker does not answer")
-        return self.last
 
     async def ended(self) -> None:
         """Wait until the process has ended, and take it off the system's list."""
@@ -161,8 +163,10 @@ class Workers:
             hired.tell(order)
 
     async def reports(self) -> list[Report]:
-        """Return what each counts."""
-        return list(await asyncio.gather(*(hired.count() for hired in self._hired.values())))
+        """Return what each counts, or counted when it last answered."""
+        await asyncio.gather(*(hired.count() for hired in self._hired.values()))
+        # read together: one that ended meanwhile has been added to the past
+        return [hired.last for hired in self._hired.values()]
 
     def past(self) -> Counts:
         """Return what workers that have ended had counted."""
