@@ -54,6 +54,10 @@ _REASONS = {
 }  # fmt: skip
 
 
+class _StopParsing(Exception):  # noqa: N818 - it is no error
+    """Raised in a parser's callback."""
+
+
 class Stage(Enum):
     """Where a connection is in its exchange."""
 
@@ -299,7 +303,7 @@ class Connection(asyncio.Protocol):
     def _refuse(self, refusal: Refusal) -> None:
         """End the parsing: what comes behind is not read any more."""
         self._refusal = refusal
-        raise refusal
+        raise _StopParsing  # not the refusal: one that is raised again and again keeps every trace
 
     def _check(self) -> None:
         self.stage = Stage.BUSY
