@@ -17,13 +17,15 @@ def test_a_tunnel_through_which_nothing_goes_is_closed(
     api: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario() -> bytes:
-        asked = asyncio.Event()
+        asked, ended = asyncio.Event(), asyncio.Event()
 
         async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             assert (await reader.readline()).startswith(b"http 127.0.0.1 ")
             asked.set()
             await reader.read()  # until the tunnel ends
             writer.close()
+            await writer.wait_closed()
+            ended.set()
 
         application = await asyncio.start_unix_server(silent, tmp_path / "application")
         entrance = Entrance(api.collector.door, str(tmp_path / "application"), "http", 10)
@@ -40,6 +42,8 @@ def test_a_tunnel_through_which_nothing_goes_is_closed(
             left = await asyncio.wait_for(reader.read(), DEADLINE)
         except ConnectionResetError:
             left = b""
+        writer.close()
+        await asyncio.wait_for(ended.wait(), DEADLINE)
         front.close()
         application.close()
         await entrance.drain(0)
