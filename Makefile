@@ -16,7 +16,7 @@ MEASURED := tests/client tests/contract $(addprefix --ignore tests/client/test_,
 MUTANTS := 'askfirst.client.consent.*' 'askfirst.contract.*' $(patsubst %,'askfirst.client.usual.x_%__*',\
 	forbids treated compile_fields _number)
 
-.PHONY: help demo test slow coverage mutants check format bench docs dist clean
+.PHONY: help demo test slow coverage mutants check format bench screenshots docs dist clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -64,6 +64,12 @@ format: $(READY) ## put the code in form
 
 bench: $(READY) ## measure, beside a floor in the same run
 	$(BIN)/python bench/client.py
+	$(BIN)/python bench/pipeline.py
+	$(BIN)/python bench/store.py --stored 0 1000000
+	$(BIN)/python bench/ingest.py --seconds 20
+
+screenshots: $(READY) ## take the pictures of the dashboard again; needs chromium
+	$(BIN)/python -m tests.dashboard.browser.screenshots
 
 docs: $(READY) ## build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet

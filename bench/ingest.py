@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import re
 import shutil
@@ -65,7 +66,9 @@ function init(args)
   hex = {}
   for i = 0, 65535 do hex[i] = string.format("%%04x", i) end
   people, apps = {}, {}
-  for i = 1, 20000 do people[i] = string.rep(string.format("%%08x", i * 2654435 %% 4294967295), 8) end
+  for i = 1, 20000 do
+    people[i] = string.rep(string.format("%%08x", i * 2654435 %% 4294967295), 8)
+  end
   for i = 1, 500 do apps[i] = string.rep(string.format("%%08x", i * 40503), 8) end
   commands = {"start", "stop", "restart", "reload"}
   versions = {"1.2.0", "1.3.0", "1.3.1", "1.4.0"}
@@ -411,8 +414,8 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _cell(value: float | None) -> str:
-    if value is None or value != value:
-        return "–"
+    if value is None or math.isnan(value):
+        return "-"
     return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
 
 

@@ -8,11 +8,14 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
+settings.register_profile("askfirst", deadline=None)  # a busy machine is no failure
+settings.load_profile("askfirst")
 LOOPBACK = ("127.", "::1", "localhost")
 
 

@@ -44,6 +44,9 @@ def copy(tmp_path: Path) -> Path:
         ("stores/base.py", "import askfirst.questions"),
         ("questions/active.py", "import askfirst.collector.log"),
         ("collector/log.py", "import askfirst.client.log"),
+        ("dashboard/pages.py", "import askfirst.collector.access"),
+        ("questions/active.py", "import askfirst.dashboard.figures"),
+        ("dashboard/figures.py", "import askfirst.client.log"),
         ("simulation/truth.py", "import askfirst.questions"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -100,12 +101,15 @@ def test_the_overview_is_four_sentences_with_figures(place):
 
     pieces = result.stdout.rstrip().split("\n\n")
     assert pieces[0] == f"overview, as of {AS_OF}: {TOOL}"
-    assert len(pieces) == 5
-    assert all(piece.endswith(f"  {CAPTION}") for piece in pieces[1:])
+    assert len(pieces) == 6
+    assert pieces[5] == f"  {CAPTION}"
+    assert all("\n  " in piece for piece in pieces[1:5])  # a chart below each sentence
+    assert len(result.stdout.splitlines()) <= 24
     assert "9 installations used stratus" in pieces[1]
     assert "updated to 2.0.0 within" in pieces[2]
     assert "applications on average" in pieces[3]
     assert "environments on average" in pieces[4]
+    assert "█" in pieces[1]
 
 
 @pytest.mark.parametrize("name", REPORTS)
@@ -374,6 +378,23 @@ def test_a_pipe_that_takes_only_ascii_gets_ascii(place):
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.isascii()
     assert b"#" in done.stdout
+
+
+def test_progress_is_for_a_terminal_on_stderr_alone(place):
+    outer, inner = pty.openpty()
+    argv = [*RUN, "active", "--json", "--store", str(place), "--as-of", AS_OF]
+    env = {**os.environ, "TERM": "xterm"}
+    process = subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=inner)
+    os.close(inner)
+    said = b""
+    with open(outer, "rb", buffering=0) as terminal, contextlib.suppress(OSError):
+        while piece := terminal.read(4096):
+            said += piece
+    out, _ = process.communicate(timeout=60)
+
+    assert b"asking about active" in said
+    assert json.loads(out)["as_of"] == AS_OF
+    assert run("active", "--store", place, "--as-of", AS_OF).stderr == b""
 
 
 def test_a_terminal_gets_no_colour_when_it_says_so(place):

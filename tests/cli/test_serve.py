@@ -17,7 +17,7 @@ import trustme
 
 from askfirst.contract.event import now_ms
 from askfirst.stores.base import DAY_MS
-from tests.collector.serving import CONTRACT, Server, make_event, servers, wait_until
+from tests.collector.serving import CONTRACT, Answer, Server, make_event, servers, wait_until
 
 Start = Callable[..., Server]
 
@@ -48,15 +48,20 @@ def deliver(server: Server, *tools: str) -> list[int]:
     return [answer.status for answer in answers]
 
 
+def log_in(server: Server) -> Answer:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    return server.call("POST", "/login", f"token={server.token}".encode(), form)
+
+
 def test_it_says_where_it_listens_and_how_to_log_in(start: Start, home: Path) -> None:
     server = start()
     wait_until(lambda: len(server.lines) >= 2)
     assert server.lines == [
         f"listening on {server.url}",
-        f"log in at {server.url}/login?token={server.token}",
+        f"log in at {server.url}/login#{server.token}",
     ]
     assert server.url.startswith("http://127.0.0.1:")
-    assert server.call("GET", f"/login?token={server.token}").status == 303
+    assert log_in(server).status == 303
     assert server.stop() == 0
     assert server.output == []
 
@@ -135,7 +140,7 @@ def test_it_speaks_tls_and_the_cookie_is_then_for_tls_alone(start: Start, tmp_pa
     )
     assert server.url.startswith("https://127.0.0.1:")
     assert deliver(server) == [200]
-    cookie = server.call("GET", f"/login?token={server.token}").headers["set-cookie"]
+    cookie = log_in(server).headers["set-cookie"]
     assert "Secure" in cookie
     assert server.stop() == 0
 
@@ -240,8 +245,35 @@ def test_a_certificate_that_cannot_be_read_is_refused(
     assert str(path) in failure(start("serve", "--contract", contract, *words, wait=False))
 
 
+def test_without_a_token_everybody_on_this_machine_may_look(start: Start, contract: str) -> None:
+    server = start("serve", "--contract", contract, "--no-token")
+    wait_until(lambda: len(server.lines) >= 2)
+    assert server.lines[1] == f"everybody on this machine may read the answers at {server.url}"
+    assert server.call("GET", "/v1/answers/active").status == 200
+    assert server.call("GET", "/", headers={"Host": "rebound.example.org"}).status == 421
+    assert server.answer("active")["daily"] == 0  # a script may go on sending the token
+
+
+def test_aggregates_are_public_only_when_told(start: Start, contract: str) -> None:
+    server = start()
+    assert server.call("GET", "/public").status == 404
+    assert server.stop() == 0
+    server = start("serve", "--contract", contract, "--public")
+    wait_until(lambda: len(server.lines) >= 3)
+    assert server.lines[2] == f"everybody may read {server.url}/public"
+    assert server.call("GET", "/public").status == 200
+    assert server.call("GET", "/active").status == 401
+
+
 @pytest.mark.parametrize(
-    "words", [[], ["--contract", "x", "--tls-cert", "y"], ["--contract", "x", "--port", "99999"]]
+    "words",
+    [
+        [],
+        ["--contract", "x", "--tls-cert", "y"],
+        ["--contract", "x", "--port", "99999"],
+        ["--contract", "x", "--no-token", "--host", "0.0.0.0"],
+        ["--contract", "x", "--public-threshold", "4"],
+    ],
 )
 def test_wrong_usage_exits_2(start: Start, words: list[str]) -> None:
     server = start("serve", *words, wait=False, free=False)

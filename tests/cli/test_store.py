@@ -69,7 +69,7 @@ def fill(place: Path, events: list[dict[str, Any]]) -> None:
     store.declare(contract)
     batch = Batch(Position("", 0, 0))
     batch.add(frame, batch.position)
-    store.load(batch.events.values(), {})
+    store.load(batch.events(), {})
     store.close()
 
 

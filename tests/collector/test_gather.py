@@ -4,59 +4,57 @@ from __future__ import annotations
 
 import pytest
 
-from askfirst.collector.frames import EventsFrame
-from askfirst.collector.gather import Batch, columns
+from askfirst.collector.frames import EventsFrame, pack_moments
+from askfirst.collector.gather import Batch
 from askfirst.stores.base import DAY_MS, Position
 
 START, ONE, TWO = Position("log", 0, 0), Position("log", 0, 10), Position("log", 1, 0)
 
 
-def frame(tool: str, *fields: dict[str, str | bool], **counts: int) -> EventsFrame:
-    size = len(fields)
+def frame(tool: str, size: int, received: int = 5, **more: object) -> EventsFrame:
+    fields = {name: column for name, column in more.items() if isinstance(column, list)}
+    counts = {name: count for name, count in more.items() if isinstance(count, int)}
     return EventsFrame(
-        tool, 3 * DAY_MS + 5, [bytes([n]) * 16 for n in range(size)], list(range(size)),
-        [bytes([n]) * 32 for n in range(size)], ["1.0.0"] * size, ["start"] * size, list(fields),
+        tool,
+        3 * DAY_MS + received,
+        b"".join(bytes([n]) * 16 for n in range(size)),
+        pack_moments([n - 1 for n in range(size)]),
+        b"".join(bytes([n]) * 32 for n in range(size)),
+        ["1.0.0"] * size,
+        ["start"] * size,
+        fields,
         counts,
-    )  # fmt: skip
+    )
 
 
 def test_frames_of_a_tool_are_laid_end_to_end() -> None:
     batch = Batch(START)
-    batch.add(frame("a", {"x": "1"}, {"y": True}, dropped=2), ONE)
-    batch.add(frame("b", {}), ONE)
-    batch.add(frame("a", {"z": "3"}, dropped=1, removed=1), TWO)
+    batch.add(frame("a", 2, x=["1", None], y=[None, True], dropped=2), ONE)
+    batch.add(frame("b", 1), ONE)
+    batch.add(frame("a", 1, received=6, z=["3"], dropped=1, removed=1), TWO)
 
-    events = batch.events["a"]
+    events, other = batch.events()
     assert (batch.size, batch.position, len(events)) == (4, TWO, 3)
     assert events.rows_of_fields() == [{"x": "1"}, {"y": True}, {"z": "3"}]
     assert events.ids() == [bytes(16), b"\1" * 16, bytes(16)]
-    assert events.timestamp.tolist() == [0, 1, 0]
-    assert set(events.received) == {3 * DAY_MS + 5}
-    assert batch.events["b"].rows_of_fields() == [{}]
+    assert events.installations() == [bytes(32), b"\1" * 32, bytes(32)]
+    assert events.timestamp.tolist() == [-1, 0, -1]
+    assert [moment - 3 * DAY_MS for moment in events.received] == [5, 5, 6]
+    assert (other.tool, other.rows_of_fields()) == ("b", [{}])
     assert batch.counts == {("a", 3, "dropped"): 3, ("a", 3, "removed"): 1}
 
 
 def test_a_frame_of_counts_alone_is_work_too() -> None:
     batch = Batch(START)
-    batch.add(frame("a", dropped=1), ONE)
+    batch.add(frame("a", 0, dropped=1), ONE)
 
-    assert (batch.size, batch.events) == (1, {})
-
-
-def test_a_frame_of_columns_is_taken_as_it_is() -> None:
-    moments = b"".join(n.to_bytes(8, "little", signed=True) for n in (-1, 1 << 40))
-    events = columns(
-        "a", 9, bytes(32), moments, bytes(64), ["1", "2"], ["x", "y"], {"f": [None, True]}
-    )
-
-    events.check()
-    assert events.timestamp.tolist() == [-1, 1 << 40]
-    assert events.received.tolist() == [9, 9]
-    assert events.rows_of_fields() == [{}, {"f": True}]
+    assert (batch.size, batch.events()) == (1, [])
 
 
 def test_columns_of_different_length_are_refused() -> None:
-    made = frame("a", {}, {})
-    made.version.pop()
+    made = frame("a", 2)
+    made.command.pop()
+    batch = Batch(START)
+    batch.add(made, ONE)
     with pytest.raises(ValueError, match="length"):
-        Batch(START).add(made, ONE)
+        batch.events()

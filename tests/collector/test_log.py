@@ -30,6 +30,7 @@ from askfirst.collector.log import (
 )
 from askfirst.collector.tail import Tail
 from askfirst.stores.base import Position
+from tests.collector.serving import wait_until
 
 
 class Both:
@@ -159,6 +160,49 @@ def test_a_full_quota_refuses_until_the_loader_has_made_room(
     both.append(b"z" * 120)
     assert both.everything(Position(both.name, 2, 0)) == [b"x" * 120, b"x" * 120, b"z" * 120]
     assert not both.log.trouble
+
+
+def test_a_segment_that_fills_the_quota_alone_is_ended_so_that_it_can_go(
+    open_log: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a quota smaller than a segment would be full for ever."""
+    monkeypatch.setattr(logs, "LOOK_AGAIN", 0.0)
+    both = open_log(quota_bytes=500)
+    last = both.append(b"x" * 300)
+    with pytest.raises(LogQuota):
+        both.append(b"y" * 300)
+    wait_until(lambda: both.tail.durable()[0] > last.segment)
+    both.tail.release(both.tail.settled(last))
+    wait_until(lambda: not both.log.trouble)  # though nobody appends
+    both.append(b"z" * 300)
+    assert both.everything(last) == [b"z" * 300]
+
+
+def test_a_log_notices_by_itself_that_the_disk_has_room_again(
+    open_log: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks whether it is ready may keep everybody away until it is."""
+    monkeypatch.setattr(logs, "PROBE_SECONDS", 0.01)
+    both = open_log()
+    before = both.append(b"before")
+    probed = threading.Event()
+
+    def full(*_: Any) -> int:
+        probed.set()
+        return _no_space()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        with pytest.raises(LogUnavailable):
+            both.append(b"during")
+        probed.clear()
+        assert probed.wait(10)
+        assert both.log.trouble
+    wait_until(lambda: not both.log.trouble)
+    assert both.tail.durable() == (before.segment, before.offset)
+    both.append(b"after")
+    assert both.everything() == [b"before", b"after"]
+    assert len(both.segments()) == 1
 
 
 def test_a_full_disk_refuses_leaves_no_partial_frame_and_heals_by_itself(

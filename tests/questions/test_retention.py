@@ -1,5 +1,8 @@
 import warnings
 
+import pytest
+
+from askfirst.questions.retention import pooled
 from tests.stores.making import DAY
 
 
@@ -46,3 +49,40 @@ def test_the_share_still_coming_is_what_lifelines_estimates(world):
         fitter = KaplanMeierFitter().fit(list(lives.values()), [True] * len(lives))
     shares = fitter.predict(list(range(7))).tolist()
     assert cohort["active"] == [round(share * len(lives)) for share in shares]
+
+
+def test_all_cohorts_together_leave_out_the_week_that_may_not_be_over():
+    cohorts = [
+        {"week": "2026-W40", "size": 10, "active": [10, 8, 6, 1]},
+        {"week": "2026-W42", "size": 20, "active": [20, 5]},
+        {"week": "2026-W43", "size": 99, "active": [99]},
+    ]
+
+    assert pooled(cohorts) == [(30, 30), (8, 10), (6, 10)]
+    assert pooled([]) == []
+
+
+def test_all_cohorts_together_are_the_survival_curve_of_lifelines(world):
+    """They come every week until they stop, and the last cohorts are not seen to the end."""
+    lives = {"a": (0, 1), "b": (0, 4), "c": (1, 2), "d": (1, 9), "e": (2, 9), "f": (3, 3)}
+    last = 5
+    world.add(
+        *(
+            {"who": who, "day": 3 + 7 * week}
+            for who, (first, life) in lives.items()
+            for week in range(first, min(first + life, last + 1))
+        )
+    )
+
+    rows = pooled(world.ask("retention", 3 + 7 * last)["cohorts"])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", (DeprecationWarning, FutureWarning))
+        from lifelines import KaplanMeierFitter
+
+        # a cohort counts for as long as its weeks are over; who is still there then is censored
+        for after, (active, size) in enumerate(rows):
+            seen = [life for first, life in lives.values() if first + after < last]
+            fitter = KaplanMeierFitter().fit(seen, [True] * len(seen))
+            assert size == len(seen)
+            assert active / size == pytest.approx(fitter.predict(after))

@@ -23,20 +23,22 @@ from askfirst.stores.base import Store, StoreError, StoreHeldError
 PATIENCE = 120  # seconds; the collector itself waits up to 30 for its loader before it answers
 LONGEST = 1 << 28  # bytes of an answer; a store of ten tools and years stays below a hundredth
 
+Answers = dict[str, dict[str, Any]]
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked; `tool` None stands for the only one there is."""
+    """What is asked, in one go; `tool` None stands for the only one there is."""
 
-    report: str
+    reports: tuple[str, ...]
     tool: str | None
     as_of: date
 
 
-def ask_store(asked: Asked, place: str, token_file: str | None) -> tuple[Asked, dict[str, Any]]:
+def ask_store(asked: Asked, place: str, token_file: str | None) -> tuple[Asked, Answers]:
     """Answer from a store, or from the collector that holds it; tell what was asked in the end.
 
-    Raises Failure.
+    The answers stand by the names of their reports. Raises Failure.
     """
     from askfirst.stores.opening import open_store
 
@@ -51,7 +53,7 @@ def ask_store(asked: Asked, place: str, token_file: str | None) -> tuple[Asked, 
         raise Failure(f"{error.filename or place} cannot be used: {error.strerror}") from error
 
 
-def _ask(asked: Asked, store: Store, place: str) -> tuple[Asked, dict[str, Any]]:
+def _ask(asked: Asked, store: Store, place: str) -> tuple[Asked, Answers]:
     from askfirst import questions
     from askfirst.collector.pending import load_pending
 
@@ -64,8 +66,8 @@ def _ask(asked: Asked, store: Store, place: str) -> tuple[Asked, dict[str, Any]]
     if asked.tool is not None and asked.tool not in tools:
         raise Failure(f"the store knows no tool {asked.tool}; it knows {known}")
     tool = asked.tool or tools[0]
-    answer = questions.ask(store, asked.report, tool, asked.as_of)
-    return replace(asked, tool=tool), answer
+    answers = {name: questions.ask(store, name, tool, asked.as_of) for name in asked.reports}
+    return replace(asked, tool=tool), answers
 
 
 def _holder(place: str, error: StoreError) -> str:
@@ -84,37 +86,51 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def ask_server(asked: Asked, url: str, token_file: str | None) -> dict[str, Any]:
-    """Answer from a collector. Raises Failure."""
+def ask_server(asked: Asked, url: str, token_file: str | None) -> Answers:
+    """Answer from a collector, by the names of the reports. Raises Failure."""
+    opener, token = _opener(url), _token(token_file)
     parameters = {"as_of": asked.as_of.isoformat(), **({"tool": asked.tool} if asked.tool else {})}
-    target = f"/v1/answers/{asked.report}?{urlencode(parameters)}"
-    return send(url, target, None, token_file)
+    targets = {name: f"/v1/answers/{name}?{urlencode(parameters)}" for name in asked.reports}
+    return {name: _fetch(opener, url, target, token, None) for name, target in targets.items()}
 
 
 def send(
-    url: str, target: str, body: bytes | None, token_file: str | None, patience: float = PATIENCE
+    url: str, target: str, body: bytes, token_file: str | None, patience: float = PATIENCE
 ) -> dict[str, Any]:
-    """GET what a collector has at `target`, or POST JSON there; wait `patience` seconds.
+    """POST JSON to a collector; wait `patience` seconds. Raises Failure."""
+    return _fetch(_opener(url), url, target, _token(token_file), body, patience)
 
-    Raises Failure.
-    """
+
+def _opener(url: str) -> urllib.request.OpenerDirector:
     problem = url_problem(url)
     if problem:
         raise Failure(problem)
-    request = urllib.request.Request(  # noqa: S310 - url_problem lets only http(s) through
-        url.rstrip("/") + target,
-        data=body,
-        headers={"Authorization": f"Bearer {_token(token_file)}", "Accept": "application/json"},
-    )
-    if body is not None:
-        request.add_header("Content-Type", "application/json")
     handlers: list[urllib.request.BaseHandler] = [
         _NoRedirect(),
         urllib.request.HTTPSHandler(context=_trusting()),
     ]
     if is_loopback(urlsplit(url).hostname or ""):
         handlers.append(urllib.request.ProxyHandler({}))
-    opener = urllib.request.build_opener(*handlers)
+    return urllib.request.build_opener(*handlers)
+
+
+def _fetch(
+    opener: urllib.request.OpenerDirector,
+    url: str,
+    target: str,
+    token: str,
+    body: bytes | None,
+    patience: float = PATIENCE,
+) -> dict[str, Any]:
+    request = urllib.request.Request(  # noqa: S310 - url_problem lets only http(s) through
+        url.rstrip("/") + target,
+        data=body,
+        headers={
+            "Authorization": f"Bearer {token}",
+            "Accept": "application/json",
+            **({} if body is None else {"Content-Type": "application/json"}),
+        },
+    )
     try:
         with opener.open(request, timeout=patience) as response:
             answer = response.read(LONGEST)

@@ -68,7 +68,7 @@ def command(*, end: bool) -> None:
             _title("4. The four answers, next to the truth")
             differences = _answers(folder, url, truth)
             _title("5. Look around")
-            click.echo(f"The answers as JSON, behind a login: {login}")
+            click.echo(f"The dashboard, logged in: {login}")
             if differences:
                 raise Failure("answers differ from the truth: " + "; ".join(differences[:3]))
             if not end:

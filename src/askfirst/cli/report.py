@@ -9,8 +9,9 @@ from datetime import date
 import click
 
 from askfirst import questions
-from askfirst.cli import asking, flat, terminal
+from askfirst.cli import asking, terminal
 from askfirst.collector import config as settings
+from askfirst.questions import flat
 
 REPORTS = ("overview", *questions.NAMES)
 
@@ -58,15 +59,17 @@ def command(
         raise click.UsageError("give --store or --server, not both")
     if as_json and as_csv:
         raise click.UsageError("give --json or --csv, not both")
-    asked = asking.Asked(report, tool, as_of)
-    if server:
-        answer = asking.ask_server(asked, server, token_file)
-    else:
-        place = store or str(settings.default_store(os.environ))
-        asked, answer = asking.ask_store(asked, place, token_file)
+    also = () if as_json or as_csv else terminal.ALSO.get(report, ())
+    asked = asking.Asked((report, *also), tool, as_of)
+    with terminal.waiting(f"asking about {report}"):
+        if server:
+            answers = asking.ask_server(asked, server, token_file)
+        else:
+            place = store or str(settings.default_store(os.environ))
+            asked, answers = asking.ask_store(asked, place, token_file)
     if as_json:
-        click.echo(json.dumps(answer, indent=2))
+        click.echo(json.dumps(answers[report], indent=2))
     elif as_csv:
-        click.echo(flat.csv_text(report, answer), nl=False)
+        click.echo(flat.csv_text(report, answers[report]), nl=False)
     else:
-        terminal.show(asked, answer)
+        terminal.show(asked, answers)

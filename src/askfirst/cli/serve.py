@@ -20,16 +20,19 @@ from askfirst.collector import config as settings
 from askfirst.collector import private
 from askfirst.collector.access import login_link, read_token
 from askfirst.collector.app import build_app
+from askfirst.collector.collector import log_count
 from askfirst.collector.log import LogHeld
 from askfirst.collector.renewal import Files
 from askfirst.collector.server import ServerError, ended_by_signals, listen, run, url_of
 from askfirst.collector.tls import TlsError, context_of
 from askfirst.contract import loading
+from askfirst.contract.loading import is_loopback
 from askfirst.contract.model import Contract, ContractError
 from askfirst.stores.base import Store, StoreError
 from askfirst.stores.opening import open_store
 
 PORT = 8600
+LEAST_LOG_BYTES = 16 * 1024 * 1024  # the largest request has to fit, or its sender tries for ever
 LIMITS = settings.Limits()
 
 
@@ -71,6 +74,7 @@ def _network(
     metavar="FILE…",
     multiple=True,
     required=True,
+    envvar="ASKFIRST_SERVE_CONTRACT",
     help="What may be collected: one telemetry.toml for each tool.",
 )
 @click.argument("more", metavar="", nargs=-1)
@@ -132,6 +136,17 @@ def _network(
 @click.option("--header-seconds", type=float, default=LIMITS.header_seconds, hidden=True)
 @click.option("--body-seconds", type=float, default=LIMITS.body_seconds, hidden=True)
 @click.option("--idle-seconds", type=float, default=LIMITS.idle_seconds, hidden=True)
+@click.option(
+    "--no-token", is_flag=True, help="Show the answers to everybody on this machine; loopback only."
+)
+@click.option("--public", is_flag=True, help="Show aggregates of large groups to everybody.")
+@click.option(
+    "--public-threshold",
+    type=click.IntRange(5),
+    default=10,
+    show_default=True,
+    help="Installations, below which a group does not show in public.",
+)
 def command(
     contracts: tuple[str, ...],
     more: tuple[str, ...],
@@ -143,6 +158,9 @@ def command(
     workers: int,
     log_quota: int,
     trusted_proxy: tuple[str, ...],
+    no_token: bool,
+    public: bool,
+    public_threshold: int,
     **limits: Any,
 ) -> None:
     """Run the collector: receive events, keep them, answer questions.
@@ -154,6 +172,15 @@ def command(
     """
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key belong together; give both")
+    if no_token and not is_loopback(host):
+        raise click.UsageError(f"--no-token shows the answers to everybody who reaches {host}")
+    least = LEAST_LOG_BYTES * log_count(workers)
+    if log_quota < least:
+        raise click.BadParameter(
+            f"{log_quota} bytes are too few; with --workers {workers} give at least "
+            f"{least // 1024**2}MiB",
+            param_hint="--log-quota",
+        )
     names = (*contracts, *more)
     read = partial(_contracts, names)
     agreed = _checked(read)
@@ -171,19 +198,25 @@ def command(
                 settings.Config(
                     contracts=agreed,
                     log_folder=settings.beside(place, "-log", os.environ),
-                    token=token,
+                    token=None if no_token else token,
                     store=None if "://" in place else Path(place),
                     workers=workers,
                     quota_bytes=log_quota,
                     limits=settings.Limits(trusted_proxies=trusted_proxy, **limits),
+                    public_file=settings.beside(place, "-public.json", os.environ)
+                    if public
+                    else None,
+                    public_threshold=public_threshold,
+                    public_secret=token.encode(),
                 ),
                 opened,
                 say=_say,
             )
             url = url_of(listener, tls=tls_cert is not None)
             stack.enter_context(_announced(settings.beside(place, "-server.json", os.environ), url))
+            greeting = _greeting(url, None if no_token else token, public=public)
             files = Files(names, read, tls_cert, tls_key)
-            run(app, listener, lambda: _greet(url, token), files)
+            run(app, listener, lambda: _greet(greeting), files)
         except (ServerError, StoreError, TlsError, LogHeld) as error:
             raise Failure(str(error)) from error
         except OSError as error:
@@ -221,9 +254,20 @@ def _announced(path: Path, url: str) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def _greet(url: str, token: str) -> None:
-    click.echo(f"listening on {url}", err=True)
-    click.echo(f"log in at {login_link(url, token)}", err=True)
+def _greeting(url: str, token: str | None, *, public: bool) -> list[str]:
+    lines = [f"listening on {url}"]
+    if token is None:
+        lines.append(f"everybody on this machine may read the answers at {url}")
+    else:
+        lines.append(f"log in at {login_link(url, token)}")
+    if public:
+        lines.append(f"everybody may read {url}/public")
+    return lines
+
+
+def _greet(lines: list[str]) -> None:
+    for line in lines:
+        click.echo(line, err=True)
 
 
 def _say(text: str) -> None:

@@ -39,14 +39,31 @@ def _read(context: click.Context, _parameter: click.Parameter, name: str | None)
         raise Failure(f"{name} cannot be read: {error.strerror}") from error
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are
         raise Failure(f"{name} is no TOML file: {error}") from error
-    context.default_map = {_parameter_name(context, name, key): v for key, v in values.items()}
+    options = _options(context.command)
+    defaults = {}
+    for key, value in values.items():
+        if key not in options:
+            raise Failure(f"{name}: there is no option {key}; these are: {', '.join(options)}")
+        option = options[key]
+        assert option.name
+        defaults[option.name] = _texts(name, key, value, option)
+    context.default_map = defaults
 
 
-def _parameter_name(context: click.Context, file: str, key: str) -> str:
-    known = {}
-    for parameter in context.command.params:
-        if isinstance(parameter, click.Option) and parameter.name and parameter.name != "config":
-            known[parameter.opts[0].removeprefix("--")] = parameter.name
-    if key not in known:
-        raise Failure(f"{file}: there is no option {key}; these are: {', '.join(known)}")
-    return known[key]
+def _options(command: click.Command) -> dict[str, click.Option]:
+    return {
+        parameter.opts[0].removeprefix("--"): parameter
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and parameter.name != "config"
+    }
+
+
+def _texts(file: str, key: str, value: Any, option: click.Option) -> str | list[str]:
+    """Return a value as the command line would have it, so that one place says what is valid."""
+    rows = value if option.multiple and isinstance(value, list) else [value]
+    # a bool is an int, and int(True) a port
+    if not all(isinstance(row, (str, int, float)) and not isinstance(row, bool) for row in rows):
+        wanted = "a text, or a list of texts" if option.multiple else "a text or a number"
+        raise Failure(f"{file}: {key} is {wanted}, as on the command line")
+    texts = [str(row) for row in rows]
+    return texts if option.multiple else texts[0]

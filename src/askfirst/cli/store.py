@@ -249,7 +249,7 @@ def _take(
         dropped.update(reason.value for _, reason in sifted.dropped)
         batch = Batch(Position("", 0, 0))
         batch.add(sifted.frame, batch.position)
-        events = [_as_they_happened(part) for part in batch.events.values()]
+        events = [_as_they_happened(part) for part in batch.events()]
         loaded = store.load(events, {})
         stored, duplicate = stored + loaded.stored, duplicate + loaded.duplicate
     return stored, duplicate, dropped

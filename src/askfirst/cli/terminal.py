@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from textwrap import wrap
 from typing import Any
 
@@ -12,11 +14,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from askfirst.cli.asking import Asked
+from askfirst.cli.asking import Answers, Asked
 from askfirst.cli.charts import Charts
+from askfirst.questions import sentences
+from askfirst.questions.captions import YES
+from askfirst.questions.sentences import number
 
 WIDTH = 80  # a wider terminal gets no more: lines of text are best read short
-CAPTION = "Counts only installations that said Yes."
 NOTHING = "no event yet"
 SHOWN_DAYS, SHOWN_COHORTS = 14, 16
 SHOWN_WEEKS = (1, 2, 3, 4, 8, 12, 26, 52)  # after the first; all are in --json
@@ -24,15 +28,31 @@ SHOWN_WEEKS = (1, 2, 3, 4, 8, 12, 26, 52)  # after the first; all are in --json
 Answer = dict[str, Any]
 
 
-def show(asked: Asked, answer: Answer) -> None:
-    """Print an answer to stdout."""
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say on stderr what is going on, if that is a terminal; gone when it is over."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(f"{what} …"):
+        yield
+
+
+def show(asked: Asked, answers: Answers) -> None:
+    """Print the first of the reports asked for to stdout; the others go into its charts."""
+    report = asked.reports[0]
     console = Console(file=sys.stdout, highlight=False, soft_wrap=False)
     console.width = min(console.width, WIDTH)
     tool = asked.tool or "the tool"
-    title = f"{asked.report}, as of {asked.as_of}" + (f": {asked.tool}" if asked.tool else "")
+    title = f"{report}, as of {asked.as_of}" + (f": {asked.tool}" if asked.tool else "")
     console.print(Text(title, "bold"))
     console.print()
-    PAGES[asked.report](_Page(console), answer, tool)
+    page = _Page(console)
+    if report == "overview":
+        _overview(page, answers, tool)
+    else:
+        PAGES[report](page, answers[report], tool)
 
 
 class _Page:
@@ -46,8 +66,11 @@ class _Page:
         for line in wrap(text, self._console.width, subsequent_indent="  " * text.startswith(" ")):
             self._console.print(Text(line, style))
 
+    def gap(self) -> None:
+        self._console.print()
+
     def caption(self, more: str = "") -> None:
-        self.say(f"  {CAPTION} {more}".rstrip(), "dim")
+        self.say(f"  {YES} {more}".rstrip(), "dim")
         self._console.print()
 
     def table(self, header: list[str], rows: list[list[str]], words: int = 1) -> None:
@@ -73,70 +96,42 @@ class _Page:
         self.say(f"  {label:<8} {self.charts.sparkline(values)}")
 
 
-def _number(value: float | None, digits: int = 1) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
-
-
-def _overview(page: _Page, answer: Answer, tool: str) -> None:
-    sentences = (
-        _sentence_active(answer["active"], tool),
-        _sentence_updates(answer["updates"]),
-        _sentence_applications(answer["applications"]),
-        _sentence_environments(answer["environments"]),
+def _overview(page: _Page, answers: Answers, tool: str) -> None:
+    """Print the four sentences, each with what fits on a line or two; a screen has 24."""
+    answer = answers["overview"]
+    kinds = answer["environments"]["per_application"]["distribution"]
+    charts: tuple[Callable[[], None], ...] = (
+        partial(_monthly, page, answers["active"]["series"]),
+        partial(_newest, page, answers["updates"]["versions"]),
+        partial(_shape, page, answer["applications"]["distribution"], "applications"),
+        partial(_shape, page, kinds, "environments"),
     )
-    for sentence in sentences:
-        page.say(sentence)
-        page.caption()
+    for sentence, chart in zip(sentences.overview(answer, tool), charts, strict=True):
+        page.say(sentence.text)
+        chart()
+        page.gap()
+    page.say(f"  {YES}", "dim")
 
 
-def _sentence_active(active: Answer, tool: str) -> str:
-    if not active["monthly"]:
-        return f"Nobody used {tool} in these 28 days; {NOTHING} in them."
-    return (
-        f"{_plural(active['monthly'], 'installation')} used {tool} in these 28 days, "
-        f"{active['regular']:,} of them regularly, that is on 4 different days or more."
-    )
+def _monthly(page: _Page, series: list[Answer]) -> None:
+    if series:
+        page.line("monthly", [row["monthly"] for row in series])
 
 
-def _sentence_updates(row: Answer | None) -> str:
-    if row is None:
-        return "Nobody has had a release to update to yet."
-    so_far = f"{row['updated']:,} of {_plural(row['at_risk'], 'installation')} updated"
-    if row["median_days"] is None:
-        return f"Half have not updated to {row['version']} yet; {so_far}."
-    low, high = _number(row["low_days"]), _number(row["high_days"])
-    sure = f"95 % interval {low} to {high}" if row["high_days"] is not None else f"at least {low}"
-    return (
-        f"Half updated to {row['version']} within {_number(row['median_days'])} days "
-        f"({sure}; {so_far})."
-    )
+def _newest(page: _Page, versions: list[Answer]) -> None:
+    for row in [row for row in versions if row["at_risk"]][-2:]:
+        curve = page.charts.sparkline(_shares(row["curve"], 40), top=1.0)
+        page.say(f"  {row['version']:<8} {curve} {row['updated'] / row['at_risk']:.0%}")
 
 
-def _sentence_applications(row: Answer) -> str:
-    if not row["installations"]:
-        return "No installation named an application in these 28 days."
-    return (
-        f"An installation builds {_number(row['mean'])} applications on average: half at most "
-        f"{row['median']:g}, nine in ten at most {row['p90']:g}. "
-        f"{row['side_by_side']:,} of {row['installations']:,} worked on two or more in one day."
-    )
-
-
-def _sentence_environments(answer: Answer) -> str:
-    row, other = answer["per_application"], answer["per_installation"]
-    if row["mean"] is None:
-        return "No application named an environment in these 28 days."
-    return (
-        f"An application runs in {_number(row['mean'])} environments on average: half in at most "
-        f"{row['median']:g}, nine in ten in at most {row['p90']:g}. "
-        f"An installation uses {_number(other['mean'])}."
-    )
+def _shape(page: _Page, distribution: dict[str, int], what: str) -> None:
+    """Print one line of how many have 1, 2, 3 … of something."""
+    if not distribution:
+        return
+    most = max(map(int, distribution))
+    counts: list[float] = [distribution.get(str(number), 0) for number in range(1, most + 1)]
+    label = "1" if most == 1 else f"1 to {most}"
+    page.say(f"  {label:<8} {page.charts.sparkline(counts)} {what}")
 
 
 def _active(page: _Page, answer: Answer, _tool: str) -> None:
@@ -149,7 +144,7 @@ def _active(page: _Page, answer: Answer, _tool: str) -> None:
         "returning": "monthly without the new",
         "lost": "active in the 28 days before, and not since",
     }
-    rows = [[name, text, _number(answer[name])] for name, text in meaning.items()]
+    rows = [[name, text, number(answer[name])] for name, text in meaning.items()]
     page.table(["", "installations that were", "n"], rows, words=2)
     page.caption()
     series = answer["series"]
@@ -170,11 +165,11 @@ def _updates(page: _Page, answer: Answer, _tool: str) -> None:
             row["released"][:10] + ("" if row["declared"] else "*"),
             page.charts.sparkline(_shares(row["curve"], 8), top=1.0),
             f"{row['updated']:,}/{row['at_risk']:,}",
-            _number(row["q25_days"]),
-            _number(row["median_days"]),
-            _number(row["q75_days"]),
-            _number(row["low_days"]),
-            _number(row["high_days"]),
+            number(row["q25_days"]),
+            number(row["median_days"]),
+            number(row["q75_days"]),
+            number(row["low_days"]),
+            number(row["high_days"]),
         ]
         for row in answer["versions"]
     ]
@@ -207,7 +202,7 @@ def _shares(curve: list[dict[str, float]], points: int) -> list[float]:
 def _applications(page: _Page, answer: Answer, _tool: str) -> None:
     page.table(
         ["installations", "mean", "median", "90 %", "two or more in one day"],
-        [[_number(answer[key]) for key in ("installations", *SPREAD, "side_by_side")]],
+        [[number(answer[key]) for key in ("installations", *SPREAD, "side_by_side")]],
         words=0,
     )
     page.caption()
@@ -218,7 +213,7 @@ def _environments(page: _Page, answer: Answer, _tool: str) -> None:
     for what in ("application", "installation"):
         row = answer[f"per_{what}"]
         head = [f"per {what}", "mean", "median", "90 %"]
-        page.table(head, [["", *(_number(row[key]) for key in SPREAD)]])
+        page.table(head, [["", *(number(row[key]) for key in SPREAD)]])
         page.caption()
         _distribution(page, row, f"{what}s by how many environments they named:")
 
@@ -242,7 +237,7 @@ def _commands(page: _Page, answer: Answer, _tool: str) -> None:
     rows = []
     for row in answer["commands"]:
         newest = list(row["version"])[-1:]
-        counts = (_number(row[key]) for key in ("events", "installations", "regular"))
+        counts = (number(row[key]) for key in ("events", "installations", "regular"))
         rows.append([row["command"], *counts, *(newest or ["-"])])
     if not rows:
         page.say(NOTHING)
@@ -264,7 +259,7 @@ def _retention(page: _Page, answer: Answer, _tool: str) -> None:
     for cohort in cohorts:
         active = cohort["active"]
         shares = [f"{active[k] / cohort['size']:.0%}" if k < len(active) else "" for k in weeks]
-        rows.append([cohort["week"], _number(cohort["size"]), *shares])
+        rows.append([cohort["week"], number(cohort["size"]), *shares])
     page.table(["first seen", "size", *(f"+{week}" for week in weeks)], rows)
     page.caption("Share active so many weeks later.")
     if len(answer["cohorts"]) > len(cohorts):
@@ -278,9 +273,9 @@ def _quality(page: _Page, answer: Answer, _tool: str) -> None:
         "late": "late: over 7 days old on arrival",
         "clock_skewed": "clock ahead of the collector's",
     }
-    rows = [[text, _number(answer[name])] for name, text in names.items()]
+    rows = [[text, number(answer[name])] for name, text in names.items()]
     for what in ("dropped", "removed"):
-        rows += [[f"{what}: {reason}", _number(n)] for reason, n in sorted(answer[what].items())]
+        rows += [[f"{what}: {reason}", number(n)] for reason, n in sorted(answer[what].items())]
     page.table(["events", "n"], rows)
     page.caption()
     days = answer["days"][-SHOWN_DAYS:]
@@ -293,8 +288,9 @@ def _quality(page: _Page, answer: Answer, _tool: str) -> None:
 
 
 SPREAD = ("mean", "median", "p90")
+# what the charts of a report need besides its own answer
+ALSO = {"overview": ("active", "updates")}
 PAGES: dict[str, Callable[[_Page, Answer, str], None]] = {
-    "overview": _overview,
     "active": _active,
     "updates": _updates,
     "applications": _applications,

@@ -1,15 +1,14 @@
-"""The answers over HTTP, and a plain page that names them. All of it needs the token."""
+"""The answers over HTTP, for programs. All of it needs the token."""
 
 from __future__ import annotations
 
 from datetime import date
-from html import escape
 from typing import Any
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from askfirst import questions
 from askfirst.collector.collector import Collector
@@ -42,18 +41,6 @@ class Answers:
             headers={"cache-control": "no-store"},
         )
 
-    async def home(self, _request: Request) -> Response:
-        """`GET /`: the answers there are."""
-        tools = await run_in_threadpool(self._collector.store.tools)
-        return HTMLResponse(
-            _page(tools),
-            headers={
-                "cache-control": "no-store",
-                "content-security-policy": "default-src 'none'",
-                "referrer-policy": "no-referrer",
-            },
-        )
-
 
 def _ask(store: Store, name: str, tool: str, as_of: date | None) -> dict[str, Any]:
     if name == OVERVIEW:
@@ -79,17 +66,3 @@ def _day(text: str | None) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         raise Refusal(422, "as_of is a day, as in 2026-11-23") from None
-
-
-def _page(tools: Any) -> str:
-    rows = []
-    for tool in tools:
-        links = "".join(
-            f'<li><a href="/v1/answers/{name}?tool={escape(tool)}">{name}</a></li>'
-            for name in (OVERVIEW, *questions.NAMES)
-        )
-        rows.append(f"<h2>{escape(tool)}</h2><ul>{links}</ul>")
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>askfirst</title>'
-        f"<h1>askfirst</h1>{''.join(rows)}</html>"
-    )

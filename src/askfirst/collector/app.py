@@ -10,13 +10,16 @@ from functools import partial
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from askfirst.collector import upkeep
 from askfirst.collector.access import Access
 from askfirst.collector.answers import Answers
+from askfirst.collector.attempts import ClientKey, keyed_by_peer
+from askfirst.collector.clients import Clients
 from askfirst.collector.collector import Collector
 from askfirst.collector.config import Config
 from askfirst.collector.door import Take
@@ -28,8 +31,12 @@ from askfirst.collector.looking import Looking
 from askfirst.collector.metrics import Metrics
 from askfirst.collector.public import Public
 from askfirst.collector.request import Refusal
+from askfirst.collector.site import site_of
 from askfirst.contract.event import now_ms
+from askfirst.dashboard.pages import dashboard_routes
 from askfirst.stores.base import Store, StoreError
+
+FORWARDED = ("forwarded", "x-forwarded-for")
 
 
 def build_app(
@@ -46,7 +53,7 @@ def build_app(
     """
     collector = Collector(config, store, now=now, say=say or _to_stderr)
     app = Starlette(
-        routes=routes(collector, Access(config.token)),
+        routes=routes(collector, Access(config.token, client=_client_of(collector.door.clients))),
         middleware=[Middleware(Counted, metrics=collector.metrics)],
         exception_handlers={
             HTTPException: _http_error,
@@ -65,6 +72,7 @@ def build_app(
 def routes(collector: Collector, access: Access) -> list[BaseRoute]:
     """Return every route of the collector."""
     answers, public = Answers(collector), Public(collector)
+    site = site_of(collector, access)
     wait, seconds = collector.door.wait, collector.config.limits.body_seconds
     events = Endpoint(partial(_keep, collector, collector.door.take_events), wait, seconds)
     command = Endpoint(partial(_keep, collector, collector.door.take_command), wait, seconds)
@@ -77,9 +85,13 @@ def routes(collector: Collector, access: Access) -> list[BaseRoute]:
         Route("/v1/erasures", erasures, methods=["POST"]),
         Route("/v1/contracts/{tool}", public.contract),
         Route("/v1/answers/{report}", access.guard(answers.report)),
-        Route("/v1/store/{job}", access.guard(Looking(collector).after), methods=["POST"]),
-        Route("/", access.guard(answers.home)),
-        Route("/login", access.login),
+        *(
+            Route(f"/v1/store/{job}", access.guard(Looking(collector, job).after), methods=["POST"])
+            for job in upkeep.JOBS
+        ),
+        *dashboard_routes(site),
+        Route("/login", access.enter, methods=["GET", "POST"]),
+        Route("/logout", access.logout, methods=["POST"]),
         Route("/health", public.health),
         Route("/health/ready", public.ready),
         Route("/metrics", public.metrics),
@@ -90,6 +102,18 @@ def routes(collector: Collector, access: Access) -> list[BaseRoute]:
 async def _keep(collector: Collector, take: Take, body: bytes) -> bytes:
     """Take events that came through the application; nearly all are taken at the door."""
     return await collector.keep(take(body))
+
+
+def _client_of(clients: Clients) -> ClientKey:
+    """Tell clients apart by who a trusted proxy says they are; nobody may guess without limits."""
+    by_peer = keyed_by_peer()
+
+    def client(request: HTTPConnection) -> bytes | None:
+        peer = request.client.host if request.client else ""
+        told = [", ".join(request.headers.getlist(name)) or None for name in FORWARDED]
+        return clients.key(peer, *told) or by_peer(request)
+
+    return client
 
 
 class Counted:

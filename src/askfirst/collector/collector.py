@@ -166,7 +166,7 @@ def log_folders(folder: Path, workers: int) -> list[Path]:
     """
     private.make_folder(folder)
     numbers = {int(row.name) for row in folder.iterdir() if row.name.isdigit()}
-    return [folder / str(number) for number in sorted(numbers | set(range(_logs(workers))))]
+    return [folder / str(number) for number in sorted(numbers | set(range(log_count(workers))))]
 
 
 def open_log(folder: Path, config: Config, metrics: Metrics) -> Log:
@@ -175,10 +175,11 @@ def open_log(folder: Path, config: Config, metrics: Metrics) -> Log:
         folder,
         segment_bytes=config.segment_bytes,
         waiting_bytes=config.waiting_bytes,
-        quota_bytes=config.quota_bytes // _logs(config.workers),
+        quota_bytes=config.quota_bytes // log_count(config.workers),
         commit=metrics.commit,
     )
 
 
-def _logs(workers: int) -> int:
+def log_count(workers: int) -> int:
+    """Return how many logs share the quota: with workers, one of each and one of the collector."""
     return workers + 1 if workers > 1 else 1

@@ -36,7 +36,7 @@ class Config:
 
     contracts: tuple[Contract, ...]
     log_folder: Path
-    token: str = field(repr=False)
+    token: str | None = field(repr=False)  # None: no token is needed
     store: Path | None = None  # where the embedded store's file is
     workers: int = 1  # from 2 on, processes of their own take the events
     segment_bytes: int = log.SEGMENT_BYTES
@@ -44,6 +44,9 @@ class Config:
     quota_bytes: int = log.QUOTA_BYTES  # of all logs together
     patience: float = 30.0  # how long an answer or an erasure waits for the loader
     limits: Limits = field(default_factory=Limits)
+    public_file: Path | None = None  # where public figures are kept; None: none are public
+    public_threshold: int = 10  # installations, below which a group does not show in them
+    public_secret: bytes = field(default=b"", repr=False)  # decides how they are rounded
 
 
 def data_folder(environ: Mapping[str, str]) -> Path:

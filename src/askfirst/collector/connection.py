@@ -33,6 +33,7 @@ HEADERS = 100
 BODIES_BYTES = 128 * 1024 * 1024  # of all requests of a process that are not answered yet
 SWEEP_SECONDS = 1.0
 LINGER_SECONDS = 2.0
+TUNNEL_SECONDS = 120.0  # without a byte; an answer takes less
 WANTED = frozenset(
     (
         b"content-type",
@@ -52,6 +53,10 @@ _REASONS = {
     429: b"Too Many Requests", 431: b"Request Header Fields Too Large",
     500: b"Internal Server Error", 503: b"Service Unavailable",
 }  # fmt: skip
+
+
+class _StopParsing(Exception):  # noqa: N818 - it is no error
+    """Raised in a parser's callback."""
 
 
 class Stage(Enum):
@@ -299,7 +304,7 @@ class Connection(asyncio.Protocol):
     def _refuse(self, refusal: Refusal) -> None:
         """End the parsing: what comes behind is not read any more."""
         self._refusal = refusal
-        raise refusal
+        raise _StopParsing  # not the refusal: one that is raised again and again keeps every trace
 
     def _check(self) -> None:
         self.stage = Stage.BUSY
@@ -376,6 +381,9 @@ class Connection(asyncio.Protocol):
         elif self.stage in (Stage.IDLE, Stage.HEAD):
             if waited > limits.header_seconds:
                 self._answer_error(Refusal(408, "the head did not come in time"), close=True)
+        elif self.stage is Stage.TUNNEL:
+            if self._tunnel is not None and now - self._tunnel.moved_at > TUNNEL_SECONDS:
+                self.abort()
         elif self.stage is Stage.LINGER:
             if waited > LINGER_SECONDS:
                 self.abort()

@@ -204,7 +204,7 @@ class Loader:
             damage = (files.number_of(error.path.name) or 0, error.offset)
         moved = batch.position != position
         if moved:
-            loaded = self._store.load(list(batch.events.values()), batch.counts, batch.position)
+            loaded = self._store.load(batch.events(), batch.counts, batch.position)
             self._metrics.add("askfirst_events_stored_total", loaded.stored)
             self._metrics.add("askfirst_events_duplicate_total", loaded.duplicate)
             self._positions[tail.name] = batch.position

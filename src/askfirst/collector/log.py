@@ -31,6 +31,8 @@ NAME_FILE = "name"
 LOCK_FILE = "lock"
 LOCK_SECONDS = 10.0  # a writer that was told to end may still be bringing its last batch home
 LOOK_AGAIN = 0.1  # seconds; how often a full log looks whether the loader has made room
+PROBE_SECONDS = 1.0  # how often a log that takes nothing tries whether it could
+PROBE_BYTES = 64 * 1024
 
 Done: TypeAlias = "Callable[[LogError | None], None]"
 
@@ -171,6 +173,10 @@ class Log:
                 raise LogFull("more arrives than the disk can take; try again")
             if not self._has_room(len(frame)):
                 self.trouble = "the store is far behind and the log is full"
+                # only an ended segment is deleted once it is loaded
+                if self._active and self._active.end > files.HEADER_BYTES:
+                    self._rolling = True
+                    self._arrived.notify()
                 raise LogQuota(f"{self.trouble}; try again later")
             self._waiting.append(_Waiting(frame, done, loop, time.monotonic()))
             self._waiting_bytes += len(frame)
@@ -228,6 +234,8 @@ class Log:
         while (batch := self._take()) is not None:
             if batch:
                 self._settle(batch, self._write(batch))
+            elif self.trouble:
+                self._probe()
             with self._lock:
                 rolling, self._rolling = self._rolling, False
             if rolling:
@@ -235,10 +243,14 @@ class Log:
         self._seal()
 
     def _take(self) -> list[_Waiting] | None:
-        """Wait for something to write or to end; None when there will be nothing more."""
+        """Wait for something to write or to end; None when there will be nothing more.
+
+        In trouble the batch may be empty: it is time to see whether that is over.
+        """
         with self._lock:
             while not (self._waiting or self._rolling or self._closing):
-                self._arrived.wait()
+                if not self._arrived.wait(PROBE_SECONDS if self.trouble else None):
+                    break
             if self._closing and not self._waiting:
                 return None
             batch, self._waiting = self._waiting, []
@@ -271,6 +283,22 @@ class Log:
         if active.end >= self._segment_bytes:
             self._seal()
         return None
+
+    def _probe(self) -> None:
+        """See whether the trouble is over, though nobody sends: nobody may, as long as a balancer
+        believes what the log says about itself.
+        """
+        try:
+            active = self._active or self._begin()
+            _write_at(self._descriptor, bytes(PROBE_BYTES), active.end)
+            os.ftruncate(self._descriptor, active.end)
+        except OSError:
+            if self._active:
+                self._undo(self._active)
+            return
+        with self._lock:
+            if self._has_room(self._quota // 8):
+                self.trouble = ""
 
     def _begin(self) -> _Segment:
         number = self._next

@@ -1,4 +1,4 @@
-"""`POST /v1/store/{job}`: what an operator asks of the store that a running collector holds."""
+"""`POST /v1/store/check` and the like: an operator has a collector look after its store."""
 
 from __future__ import annotations
 
@@ -18,16 +18,14 @@ MOST_BYTES = 4096
 
 
 class Looking:
-    """Looks after the store of a collector. `after` needs the token."""
+    """Looks after the store of a collector: one of `upkeep.JOBS`. `after` needs the token."""
 
-    def __init__(self, collector: Collector) -> None:
+    def __init__(self, collector: Collector, job: str) -> None:
         self._collector = collector
+        self._job = job
 
     async def after(self, request: Request) -> Response:
-        """Do one of `upkeep.JOBS` on everything that was accepted before."""
-        job = request.path_params["job"]
-        if job not in upkeep.JOBS:
-            raise Refusal(404, f"there is no such job; ask for one of {', '.join(upkeep.JOBS)}")
+        """Do the job on everything that was accepted before."""
         most_bytes(request.headers.get("content-type", "").encode("latin-1"), b"")  # JSON, no form
         body = await request.body()
         if len(body) > MOST_BYTES:
@@ -39,10 +37,10 @@ class Looking:
 
         def work(store: Store) -> upkeep.Answer:
             place = upkeep.Place(store, collector.config.store or Path(), collector.now)
-            return upkeep.do(place, job, body)
+            return upkeep.do(place, self._job, body)
 
         try:
-            if job in READING:
+            if self._job in READING:
                 return JSONResponse(await asyncio.to_thread(work, collector.store))
             return JSONResponse(await collector.loader.do(work))
         except upkeep.UpkeepError as error:

@@ -24,15 +24,18 @@ class Public:
 
         `ready` says whether events are taken; `status` is degraded while the store takes none.
         """
-        ready = not self._collector.log.trouble
+        ready = await self._ready()
         status = "degraded" if self._collector.loader.trouble or not ready else "ok"
         return JSONResponse({"status": status, "ready": ready})
 
     async def ready(self, _request: Request) -> Response:
         """`GET /health/ready`: 200 while events are taken, 503 while they are refused."""
-        _, gauges = await self._collector.statistics()
-        ready = gauges["askfirst_ready"] == 1.0
+        ready = await self._ready()
         return JSONResponse({"ready": ready}, status_code=200 if ready else 503)
+
+    async def _ready(self) -> bool:
+        _, gauges = await self._collector.statistics()
+        return gauges["askfirst_ready"] == 1.0
 
     async def metrics(self, _request: Request) -> Response:
         """`GET /metrics`: counters as Prometheus reads them."""

@@ -17,6 +17,7 @@ from askfirst.collector.collector import Collector
 from askfirst.collector.watch import Watched
 from askfirst.collector.worker import Order
 from askfirst.contract.model import Contract, ContractError
+from askfirst.stores.base import StoreError
 
 LOOK_SECONDS = 1.0
 
@@ -46,6 +47,7 @@ class Renewal:
         self._contracts = Watched(files.contracts)
         self._certificate = Watched(files.pair or ())
         self._asked = asyncio.Event()
+        self._owed = False  # a contract that the store could not be told of yet
 
     async def watch(self) -> None:
         """Look every second, until cancelled; at once on SIGHUP."""
@@ -58,7 +60,7 @@ class Renewal:
             else:
                 asked = True
                 self._asked.clear()
-            if self._contracts.changed() or asked:
+            if self._contracts.changed() or asked or self._owed:
                 await self._agree()
             if self._certificate.changed() or asked:
                 self._renew()
@@ -68,14 +70,24 @@ class Renewal:
         try:
             contracts = self._files.read()
         except ContractError as error:
+            self._owed = False
             collector.say(f"the contract in force stays: {error}")
             return
         if {row.name for row in contracts} != {row.name for row in collector.contracts}:
+            self._owed = False
             collector.say("the contract in force stays: the files name other tools; restart")
             return
-        if [row.canonical for row in contracts] == [row.canonical for row in collector.contracts]:
+        if [row.digest for row in contracts] == [row.digest for row in collector.contracts]:
+            self._owed = False
             return
-        await collector.agree(contracts)
+        try:
+            await collector.agree(contracts)
+        except StoreError as error:
+            if not self._owed:
+                self._owed = True
+                collector.say(f"the contract in force stays until the store takes another: {error}")
+            return
+        self._owed = False
         collector.tell(Order("agree", [row.as_dict() for row in contracts]))
         collector.say("the changed contract is in force")
 

@@ -174,6 +174,7 @@ def run(app: Any, listener: socket.socket, started: Callable[[], None], files: F
     come to that.
     """
     config = _quiet(app, _Behind)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # one that comes early must not end the collector
     with tempfile.TemporaryDirectory(prefix="askfirst-") as folder:
         application = socket.socket(socket.AF_UNIX)
         application.bind(os.path.join(folder, "application"))  # noqa: PTH118 - at most 107 bytes

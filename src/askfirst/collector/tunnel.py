@@ -7,6 +7,7 @@ The first line on the application's side says who the client is, since its socke
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 
 UNAVAILABLE = (
@@ -30,6 +31,7 @@ class Tunnel(asyncio.Protocol):
         self._waiting: list[bytes] = []
         self._closed = False
         self._opening: asyncio.Task[None] | None = None
+        self.moved_at = time.monotonic()  # when the last bytes went through
 
     def open(self, scheme: str, address: str, port: int, data: bytes) -> None:
         """Connect, and pass on the first bytes that came."""
@@ -47,6 +49,7 @@ class Tunnel(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Pass on what the client sent."""
+        self.moved_at = time.monotonic()
         if self._transport is None:
             self._waiting.append(data)
         else:
@@ -80,6 +83,7 @@ class Tunnel(asyncio.Protocol):
         self._client.resume_reading()
 
     def data_received(self, data: bytes) -> None:
+        self.moved_at = time.monotonic()
         self._client.write(data)
 
     def connection_lost(self, _error: Exception | None) -> None:

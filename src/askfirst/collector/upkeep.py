@@ -19,6 +19,7 @@ from askfirst.stores.base import DAY_MS, Store, StoreError
 from askfirst.stores.duckdb import backups
 
 KEEP = 7  # backups kept beside a store
+MOST_KEPT = 1000
 Answer: TypeAlias = dict[str, Any]
 
 
@@ -67,8 +68,8 @@ def check(place: Place, _asked: Check) -> Answer:
 
 def backup(place: Place, asked: Backup) -> Answer:
     """Make a backup beside the store and delete the oldest; return its path."""
-    if asked.keep < 1:
-        raise UpkeepError("keep is at least 1")
+    if not 1 <= asked.keep <= MOST_KEPT:
+        raise UpkeepError(f"keep is 1 to {MOST_KEPT}")
     return {"backup": str(make_backup(place, asked.keep))}
 
 

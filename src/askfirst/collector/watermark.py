@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import mmap
 import os
-import struct
 from pathlib import Path
 
 FILE = "durable"
 _OFFSET_BITS = 40  # a segment may have a terabyte, and a log sixteen million segments
-_MARK = struct.Struct("<Q")
+_BYTES = 8
 
 
 class Watermark:
@@ -25,16 +24,20 @@ class Watermark:
     def __init__(self, folder: Path) -> None:
         descriptor = os.open(folder / FILE, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            os.ftruncate(descriptor, _MARK.size)
-            self._memory = mmap.mmap(descriptor, _MARK.size)
+            if os.fstat(descriptor).st_size < _BYTES:
+                # written, not only made long: on a full disk this raises, where the first touch of
+                # a hole in mapped memory would end the process with SIGBUS
+                os.pwrite(descriptor, bytes(_BYTES), 0)
+            # not struct.pack_into: that clears the bytes first, and a reader would see it
+            self._mark = memoryview(mmap.mmap(descriptor, _BYTES)).cast("Q")
         finally:
             os.close(descriptor)
 
     def set(self, segment: int, offset: int) -> None:
         """Move the mark. One store of eight aligned bytes: a reader sees the old or the new one."""
-        _MARK.pack_into(self._memory, 0, segment << _OFFSET_BITS | offset)
+        self._mark[0] = segment << _OFFSET_BITS | offset
 
     def get(self) -> tuple[int, int]:
         """Return (segment, offset)."""
-        [mark] = _MARK.unpack_from(self._memory, 0)
+        mark = self._mark[0]
         return mark >> _OFFSET_BITS, mark & ((1 << _OFFSET_BITS) - 1)

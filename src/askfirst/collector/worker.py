@@ -21,12 +21,13 @@ from askfirst.collector import tls
 from askfirst.collector.config import Limits
 from askfirst.collector.connection import Entrance
 from askfirst.collector.door import Door
-from askfirst.collector.log import Log
+from askfirst.collector.log import Log, LogError
 from askfirst.collector.metrics import Counts, Metrics
 from askfirst.contract.event import now_ms
 from askfirst.contract.model import Contract
 
 GRACE_SECONDS = 20.0  # what is in flight at the end may take this long
+ORPHAN_SECONDS = 3.0  # and this long when the collector died: the next one waits for the log
 BACKLOG = 2048
 HANDSHAKE_SECONDS = 10.0
 
@@ -87,13 +88,15 @@ class Worker:
         """Take events until told to stop."""
         server = await open_door(self._entrance, listener, self._context)
         self._report(Report("ready"))
+        grace = ORPHAN_SECONDS
         async for line in reader:
             order = msgspec.json.decode(line, type=Order)
             if order.what == "stop":
+                grace = GRACE_SECONDS
                 break
             self._follow(order)
         server.close()
-        await self._entrance.drain(GRACE_SECONDS)
+        await self._entrance.drain(grace)
         await asyncio.to_thread(self._log.close)
 
     def _follow(self, order: Order) -> None:
@@ -149,7 +152,8 @@ def most_connections() -> int:
 
 def main() -> None:
     """Run a worker; the descriptors of its two sockets are its arguments."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # the collector says when, and waits for it
+    # a terminal or a service manager may send these to all processes; the collector decides
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     listener, orders = (socket.socket(fileno=int(text)) for text in sys.argv[1:3])
     run(_main(listener, orders))
@@ -167,8 +171,14 @@ def run(coroutine: Any) -> None:
 
 async def _main(listener: socket.socket, orders: socket.socket) -> None:
     reader, writer = await asyncio.open_connection(sock=orders, limit=16 * 1024 * 1024)
-    setup = msgspec.json.decode(await reader.readline(), type=Setup)
-    await Worker(setup, writer).serve(listener, reader)
+    try:
+        setup = msgspec.json.decode(await reader.readline(), type=Setup)
+        worker = Worker(setup, writer)
+    except (LogError, OSError, tls.TlsError) as error:
+        writer.write(msgspec.json.encode(Report("say", str(error))) + b"\n")
+        await writer.drain()
+        return
+    await worker.serve(listener, reader)
 
 
 if __name__ == "__main__":

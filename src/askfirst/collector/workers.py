@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from askfirst.collector.collector import Collector
+from askfirst.collector.collector import Collector, log_count
+from askfirst.collector.log import LogError
 from askfirst.collector.metrics import Counts, add_up
 from askfirst.collector.tail import Tail
 from askfirst.collector.worker import GRACE_SECONDS, Order, Report, Setup
@@ -20,6 +21,7 @@ from askfirst.collector.worker import GRACE_SECONDS, Order, Report, Setup
 START_SECONDS = 30.0
 COUNT_SECONDS = 2.0
 AGAIN_SECONDS = 1.0  # before a worker that ended by itself is started again
+MOST_LINE = 16 * 1024 * 1024  # bytes; what a worker counts for some hundred tools is long
 
 
 class WorkerError(Exception):
@@ -30,12 +32,17 @@ class _Hired:
     """One worker process."""
 
     def __init__(
-        self, tail: Tail, setup: Setup, listener: socket.socket, say: Callable[[str], None]
+        self,
+        tail: Tail,
+        setup: Callable[[], Setup],
+        listener: socket.socket,
+        say: Callable[[str], None],
     ) -> None:
         self.tail = tail
         self.last = Report("counts")
         self._setup = setup
         self._say = say
+        self._writer: asyncio.StreamWriter | None = None
         self._ready = asyncio.Event()
         self._counted = asyncio.Event()
         ours, theirs = socket.socketpair()
@@ -50,8 +57,10 @@ class _Hired:
 
     async def begin(self) -> None:
         """Tell the worker what it needs, and wait until it takes events. Raises WorkerError."""
-        reader, self._writer = await asyncio.open_connection(sock=self._socket)
-        self._writer.write(msgspec.json.encode(self._setup) + b"\n")
+        reader, writer = await asyncio.open_connection(sock=self._socket, limit=MOST_LINE)
+        # what is in force now: an order given before this had nobody to go to
+        writer.write(msgspec.json.encode(self._setup()) + b"\n")
+        self._writer = writer
         self._listening = asyncio.create_task(self._listen(reader))
         ready = asyncio.create_task(self._ready.wait())
         await asyncio.wait(
@@ -65,24 +74,29 @@ class _Hired:
 
     def tell(self, order: Order) -> None:
         """Send an order."""
-        if not self._writer.is_closing():
+        if self._writer is not None and not self._writer.is_closing():
             self._writer.write(msgspec.json.encode(order) + b"\n")
 
-    async def count(self) -> Report:
-        """Return what the worker counts; what it last said, if it does not answer."""
+    async def count(self) -> None:
+        """Have the worker say what it counts, and keep that in `last`, if it answers."""
+        if not self._ready.is_set() or self._listening.done():
+            return
         self._counted.clear()
         self.tell(Order("count"))
-        try:
-            await asyncio.wait_for(self._counted.wait(), COUNT_SECONDS)
-        except asyncio.TimeoutError:
+        counted = asyncio.create_task(self._counted.wait())
+        done, _ = await asyncio.wait(
+            (counted, self._listening), timeout=COUNT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        counted.cancel()
+        if not done:
             self._say("a worker does not answer")
-        return self.last
 
     async def ended(self) -> None:
         """Wait until the process has ended, and take it off the system's list."""
         await self._listening
         await asyncio.to_thread(self.process.wait)
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         try:
@@ -149,27 +163,31 @@ class Workers:
             hired.tell(order)
 
     async def reports(self) -> list[Report]:
-        """Return what each counts."""
-        return list(await asyncio.gather(*(hired.count() for hired in self._hired.values())))
+        """Return what each counts, or counted when it last answered."""
+        await asyncio.gather(*(hired.count() for hired in self._hired.values()))
+        # read together: one that ended meanwhile has been added to the past
+        return [hired.last for hired in self._hired.values()]
 
     def past(self) -> Counts:
         """Return what workers that have ended had counted."""
         return self._gone
 
     def _hire(self, name: str) -> _Hired:
-        config = self._collector.config
         tail = self._collector.tails[name]
-        setup = Setup(
+        return _Hired(tail, lambda: self._setup(tail), self._listener, self._collector.say)
+
+    def _setup(self, tail: Tail) -> Setup:
+        config = self._collector.config
+        return Setup(
             log_folder=os.fspath(tail.folder),
             contracts=[contract.as_dict() for contract in self._collector.contracts],
             limits=config.limits,
             application=self._application,
             segment_bytes=config.segment_bytes,
             waiting_bytes=config.waiting_bytes,
-            quota_bytes=config.quota_bytes // (config.workers + 1),
+            quota_bytes=config.quota_bytes // log_count(config.workers),
             pair=self._pair,
         )
-        return _Hired(tail, setup, self._listener, self._collector.say)
 
     async def _keep(self, name: str) -> None:
         """Start a worker again when it ends by itself."""
@@ -179,17 +197,32 @@ class Workers:
             if self._stopping:
                 return
             self._gone = add_up((self._gone, hired.last.counts))
+            hired.last = Report("counts")
             self._collector.say(
                 f"worker {name} ended by itself ({hired.process.returncode}); it is started again"
             )
-            began = time.monotonic()
-            await self._collector.recover(hired.tail)
-            self._hired[name] = self._hire(name)
-            try:
-                await self._hired[name].begin()
-            except WorkerError as error:
-                self._collector.say(str(error))
-            await asyncio.sleep(max(0.0, AGAIN_SECONDS - (time.monotonic() - began)))
+            trouble = ""
+            while not self._stopping:
+                began = time.monotonic()
+                try:
+                    await self._start_again(name)
+                except (WorkerError, LogError, OSError) as error:
+                    if str(error) != trouble:
+                        trouble = str(error)
+                        self._collector.say(f"worker {name} is still missing: {trouble}")
+                await asyncio.sleep(max(0.0, AGAIN_SECONDS - (time.monotonic() - began)))
+                if self._hired[name] is not hired:
+                    break
+
+    async def _start_again(self, name: str) -> None:
+        """Start a worker in place of one that has ended. Raises WorkerError, LogError, OSError."""
+        await self._collector.recover(self._collector.tails[name])
+        if self._stopping:
+            return
+        self._hired[name] = self._hire(name)
+        await self._hired[name].begin()
+        if self._stopping:
+            self._hired[name].tell(Order("stop"))
 
 
 def _quietly(loop: asyncio.AbstractEventLoop, tell: Callable[[Order], None], order: Order) -> None:

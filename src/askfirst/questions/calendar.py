@@ -12,9 +12,14 @@ def day_number(day: date) -> int:
     return (day - EPOCH).days
 
 
+def day_of(number: int) -> date:
+    """Return the day of a number."""
+    return EPOCH + timedelta(days=number)
+
+
 def day_text(number: int) -> str:
     """Return a day number as ISO text, `2026-11-23`."""
-    return (EPOCH + timedelta(days=number)).isoformat()
+    return day_of(number).isoformat()
 
 
 def week_number(day: int) -> int:

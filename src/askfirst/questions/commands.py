@@ -36,6 +36,11 @@ def ask(store: Store, tool: str, as_of: int) -> dict[str, Any]:
     return {"commands": ordered}
 
 
+def versions(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the versions in the rows of an answer, by precedence."""
+    return sorted({version for row in rows for version in row["version"]}, key=_rank)
+
+
 def _rank(version: str) -> tuple[bool, tuple[object, ...], str]:
     key = precedence(version)
     return key is not None, key or (), version

@@ -26,3 +26,19 @@ def ask(store: Store, tool: str, as_of: int) -> dict[str, Any]:
             for week, active in sorted(cohorts.items())
         ]
     }
+
+
+def pooled(cohorts: list[dict[str, Any]]) -> list[tuple[int, int]]:
+    """Return for each number of weeks after the first (active, seen so long), over all cohorts.
+
+    The last week of each cohort is left out: it may not be over. So a cohort of this week counts
+    nowhere, and one of last week for its first week alone.
+    """
+    longest = max((len(cohort["active"]) for cohort in cohorts), default=1) - 1
+    rows = []
+    for after in range(longest):
+        old = [cohort for cohort in cohorts if len(cohort["active"]) - 1 > after]
+        rows.append(
+            (sum(cohort["active"][after] for cohort in old), sum(cohort["size"] for cohort in old))
+        )
+    return rows

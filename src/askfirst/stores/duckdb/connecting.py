@@ -44,7 +44,10 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
     except OSError as error:
         raise StoreError(f"{path.parent} cannot be made: {error.strerror}") from error
     except duckdb.Error as error:
-        raise _why_not(path, error) from error
+        failure = _why_not(path, error)
+        if new and not isinstance(failure, StoreHeldError):
+            path.unlink(missing_ok=True)  # half a file, on a full disk: no store, now or later
+        raise failure from error
     try:
         if new:
             path.chmod(0o600)
@@ -52,8 +55,10 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
         shutil.rmtree(_spilled(path), ignore_errors=True)  # nothing of this process is there yet
         _migrate(connection, path)
         _settle(connection)
-    except BaseException:
+    except BaseException as error:
         connection.close()
+        if isinstance(error, duckdb.Error):
+            raise _why_not(path, error) from error
         raise
     return connection
 

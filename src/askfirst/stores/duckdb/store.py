@@ -42,6 +42,7 @@ class DuckDBStore:
         self._gate = Gate()
         self._memory = memory.Memory(self._connection)
         self._is_open = True
+        self._broken = False
 
     def load(
         self, events: Iterable[Events], counts: Counts, position: Position | None = None
@@ -243,7 +244,14 @@ class DuckDBStore:
             raise StoreError(f"{part} cannot be written: {connecting.one_line(error)}") from error
 
     def _reopen(self) -> None:
-        """Open the file again if the last attempt to, after a scrub, failed."""
+        """Open the file again if the last attempt to, after a scrub, failed; or after a fatal
+        error, such as a checkpoint on a full disk: DuckDB takes nothing more then. What was
+        committed is in the file.
+        """
+        if self._broken:
+            with self._gate.closed():
+                self._connection.close()
+            self._is_open = self._broken = False
         if not self._is_open:
             self._connection = connecting.connect(self.path)
             self._memory.move(self._connection)
@@ -291,11 +299,16 @@ class DuckDBStore:
     @contextlib.contextmanager
     def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Give a cursor for questions. Raises StoreError."""
+        if self._broken and self._lock.acquire(blocking=False):  # never within a transaction
+            try:
+                self._reopen()
+            finally:
+                self._lock.release()
         try:
             with self._gate.passing(), self._connection.cursor() as cursor:
                 yield cursor
         except duckdb.Error as error:
-            raise StoreError(f"{self.path}: {connecting.one_line(error)}") from error
+            raise self._failure(error) from error
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -313,6 +326,11 @@ class DuckDBStore:
                 with contextlib.suppress(duckdb.Error):
                     self._connection.execute("ROLLBACK")
                 if isinstance(error, duckdb.Error):
-                    raise StoreError(f"{self.path}: {connecting.one_line(error)}") from error
+                    raise self._failure(error) from error
                 raise
             self._seen.settle()
+
+    def _failure(self, error: duckdb.Error) -> StoreError:
+        if isinstance(error, duckdb.FatalException):
+            self._broken = True
+        return StoreError(f"{self.path}: {connecting.one_line(error)}")

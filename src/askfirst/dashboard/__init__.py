@@ -1,0 +1,1 @@
+"""The answers as pages in a browser: server-rendered, with charts, and nothing from elsewhere."""

@@ -1,0 +1,1 @@
+"""One file for each page: a selection -> what the page says."""

@@ -1,0 +1,110 @@
+"""How many installations use it, and how many regularly."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from askfirst import questions
+from askfirst.dashboard.figures import COUNT, TEXT, Column, Figure, Number, Table, View, bars, lines
+from askfirst.dashboard.selection import Selection
+from askfirst.questions import active, sentences
+from askfirst.questions.calendar import day_number
+from askfirst.questions.captions import caption
+from askfirst.questions.sentences import percent
+from askfirst.stores.base import Store
+
+PERIOD = 28  # days
+MOST_PERIODS = 14
+
+
+def view(store: Store, selection: Selection) -> View:
+    """Show daily, weekly, monthly; and who came, stayed and left, by periods of 28 days."""
+    answer = questions.ask(store, "active", selection.tool, selection.as_of)
+    begin = answer["series"][0]["day"] if answer["series"] else selection.as_of.isoformat()
+    share = answer["regular"] / answer["monthly"] if answer["monthly"] else None
+    note = "" if share is None else f"{percent(share)} of these"
+    return View(
+        sentences=(sentences.active(answer, selection.tool),),
+        numbers=(
+            Number("in 28 days", f"{answer['monthly']:,}", "monthly"),
+            Number("regular", f"{answer['regular']:,}", note),
+            Number("in 7 days", f"{answer['weekly']:,}", "weekly"),
+            Number("on the day", f"{answer['daily']:,}", "daily"),
+            Number("new", f"{answer['new']:,}", "first seen in the 28 days"),
+            Number("returning", f"{answer['returning']:,}", "seen before them"),
+            Number("lost", f"{answer['lost']:,}", "in the 28 days before, not since"),
+        ),
+        figures=(_series(answer, selection), _growth(store, selection, date.fromisoformat(begin))),
+        filters=("range",),
+    )
+
+
+def series(store: Store, selection: Selection) -> Figure:
+    """Return the lines alone."""
+    answer = questions.ask(store, "active", selection.tool, selection.as_of)
+    return _series(answer, selection)
+
+
+def _series(answer: dict[str, Any], selection: Selection) -> Figure:
+    series = [row for row in answer["series"] if row["day"] >= selection.first.isoformat()]
+    names = ("monthly", "weekly", "daily")
+    columns = {name: [int(row[name]) for row in series] for name in names}
+    days = [str(row["day"]) for row in series]
+    return Figure(
+        name="series",
+        title="Active installations",
+        caption=caption("active"),
+        table=Table(
+            (Column("day", "day", TEXT), *(Column(name, name, COUNT) for name in names)),
+            tuple(zip(days, *columns.values(), strict=True)),
+        ),
+        chart=lines(days, columns, "installations", zoom=True),
+        summary=_trend(days, columns["monthly"]),
+    )
+
+
+def _trend(days: list[str], monthly: list[int]) -> str:
+    if not days:
+        return "No day to show."
+    return (
+        f"From {days[0]} to {days[-1]} monthly active installations went from {monthly[0]:,} to "
+        f"{monthly[-1]:,}; the highest was {max(monthly):,}."
+    )
+
+
+def _growth(store: Store, selection: Selection, begin: date) -> Figure:
+    """Ask for each period of 28 days that ends within what is shown, the last one first."""
+    ends = [selection.as_of]
+    earliest = max(selection.first, begin)
+    while ends[-1] - timedelta(days=PERIOD) >= earliest and len(ends) < MOST_PERIODS:
+        ends.append(ends[-1] - timedelta(days=PERIOD))
+    ends.reverse()
+    rows = [active.headline(store, selection.tool, day_number(end)) for end in ends]
+    labels = [end.isoformat() for end in ends]
+    columns = {
+        "returning": [row["returning"] for row in rows],
+        "lost": [row["lost"] for row in rows],
+        "new": [row["new"] for row in rows],
+        "regular": [row["regular"] for row in rows],
+    }
+    return Figure(
+        name="growth",
+        title="Who came, stayed and left",
+        caption=caption("growth"),
+        table=Table(
+            (
+                Column("until", "28 days until", TEXT),
+                *(Column(name, name, COUNT) for name in columns),
+            ),
+            tuple(zip(labels, *columns.values(), strict=True)),
+        ),
+        chart=bars(
+            labels,
+            {**columns, "lost": [-lost for lost in columns["lost"]]},
+            "installations",
+            line="regular",
+        ),
+        summary=f"In the last 28 days {rows[-1]['new']:,} were new, {rows[-1]['returning']:,} "
+        f"returned, {rows[-1]['lost']:,} were lost.",
+    )

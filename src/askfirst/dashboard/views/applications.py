@@ -1,0 +1,47 @@
+"""How many applications an installation builds, and whether side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from askfirst import questions
+from askfirst.dashboard.figures import Figure, Number, View
+from askfirst.dashboard.selection import Selection
+from askfirst.dashboard.views import spread
+from askfirst.questions import intervals, sentences
+from askfirst.questions.sentences import percent
+from askfirst.stores.base import Store
+
+
+def view(store: Store, selection: Selection) -> View:
+    """Show the distribution of applications per installation."""
+    answer = questions.ask(store, "applications", selection.tool, selection.as_of)
+    sure = intervals.share(answer["side_by_side"], answer["installations"])
+    side = (
+        ()
+        if sure is None
+        else (
+            Number(
+                "two or more in one day",
+                percent(answer["side_by_side"] / answer["installations"]),
+                f"{percent(sure[0])} to {percent(sure[1])}",
+            ),
+        )
+    )
+    return View(
+        sentences=(sentences.applications(answer),),
+        numbers=(*spread.numbers(answer), *side),
+        figures=(figure(answer),),
+    )
+
+
+def figure(answer: dict[str, Any]) -> Figure:
+    """Return the distribution of an `applications` answer."""
+    return spread.figure(
+        "distribution",
+        "Installations by how many applications they named",
+        "applications",
+        answer,
+        "installations",
+        "applications",
+    )

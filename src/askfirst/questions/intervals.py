@@ -1,0 +1,83 @@
+"""95 % confidence intervals of figures that are not Kaplan–Meier's.
+
+They say what chance alone would do if those who said Yes were drawn at random from all users. They
+are not; by how much a figure differs for those who said No, no interval can tell.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from askfirst.questions.kaplan_meier import NORMAL_975
+
+Interval = tuple[float, float]
+
+
+def share(part: int, whole: int) -> Interval | None:
+    """Return Wilson's score interval of part / whole; None if there is nobody.
+
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal
+    of the American Statistical Association 22 (1927). It stays within 0 and 1 and holds for few.
+    """
+    if not whole:
+        return None
+    p, z2 = part / whole, NORMAL_975**2
+    centre = p + z2 / (2 * whole)
+    half = NORMAL_975 * math.sqrt(p * (1 - p) / whole + z2 / (4 * whole**2))
+    scale = 1 + z2 / whole
+    # the ends are 0 and 1 exactly where nobody or everybody is in it; rounding would miss them
+    low = (centre - half) / scale if part else 0.0
+    high = (centre + half) / scale if part < whole else 1.0
+    return low, high
+
+
+def mean(distribution: Mapping[str, int]) -> Interval | None:
+    """Return the interval of the mean of "how many have how many"; None for fewer than two.
+
+    The normal approximation with the sample's own variance; fair from some dozens on.
+    """
+    values, counts = _columns(distribution)
+    total = int(counts.sum())
+    if total < 2:
+        return None
+    centre = float((values * counts).sum() / total)
+    variance = float((counts * (values - centre) ** 2).sum() / (total - 1))
+    half = NORMAL_975 * math.sqrt(variance / total)
+    return centre - half, centre + half
+
+
+def median(distribution: Mapping[str, int]) -> tuple[int, int] | None:
+    """Return the interval of the median from order statistics; None for fewer than six.
+
+    With n values the interval from the k-th smallest to the k-th largest misses the median with
+    twice the binomial chance of fewer than k in n at one half; k is the largest for which that is
+    at most 5 %. H. A. David and H. N. Nagaraja, "Order Statistics" (2003), section 7.1.
+    """
+    values, counts = _columns(distribution)
+    rank = _rank(int(counts.sum()))
+    if rank == 0:
+        return None
+    upward = np.searchsorted(np.cumsum(counts), rank)
+    downward = np.searchsorted(np.cumsum(counts[::-1]), rank)
+    return int(values[upward]), int(values[::-1][downward])
+
+
+def _columns(distribution: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
+    pairs = sorted((int(number), many) for number, many in distribution.items())
+    table = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def _rank(size: int) -> int:
+    """Return the largest k with P(Binomial(size, 1/2) < k) <= 2.5 %; 0 if there is none."""
+    chance, total, rank = -size * math.log(2), 0.0, 0
+    while rank < size:
+        total += math.exp(chance)  # P(Binomial = rank), by logarithms: 2 ** -size may be 0
+        if total > 0.025:
+            return rank
+        rank += 1
+        chance += math.log(size - rank + 1) - math.log(rank)
+    return 0

@@ -1,0 +1,287 @@
+"""Workers: several processes at one door, counted together, and each one replaceable."""
+
+from __future__ import annotations
+
+import datetime as dt
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from askfirst.collector.watermark import Watermark
+from tests.collector.retrying import (
+    check_stored,
+    clients,
+    free_port,
+    log_bytes,
+    start_on,
+    stopped,
+    stored_ids,
+    workers_of,
+)
+from tests.collector.serving import CONTRACT, Server, make_event, servers, wait_until
+
+Start = Callable[..., Server]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def words(contract_file: Path) -> tuple[str, ...]:
+    return ("serve", "--contract", str(contract_file), "--workers", "2")
+
+
+@pytest.fixture
+def begin(home: Path, words: tuple[str, ...]) -> Iterator[Start]:
+    with servers(home, *words) as start:
+        yield start
+
+
+def store_of(home: Path) -> Path:
+    return home / "data" / "askfirst" / "askfirst.duckdb"
+
+
+def log_of(home: Path) -> Path:
+    return home / "data" / "askfirst" / "askfirst.duckdb-log"
+
+
+def metric(server: Server, name: str) -> int:
+    """Return a counter's sum over all labels."""
+    text = server.call("GET", "/metrics").body.decode()
+    return sum(int(n) for n in re.findall(rf"^{name}(?:{{.*}})? (\d+)$", text, re.MULTILINE))
+
+
+def stored(server: Server) -> int:
+    """Ask how many events there are, which waits for all that were accepted."""
+    today = dt.datetime.now(dt.timezone.utc).date()
+    return int(server.answer(f"quality?as_of={today}")["stored"])
+
+
+def post(server: Server, tool: str = "stratus", number: int = 1) -> None:
+    """Deliver good events on a connection of its own."""
+    events = [make_event() for _ in range(number)]
+    answer = server.call("POST", "/v1/events", {"tool": tool, "events": events})
+    assert (answer.status, answer.json()["accepted"]) == (200, number)
+
+
+def post_to_both(server: Server, home: Path, least: int = 40) -> int:
+    """Deliver events, many at once, until both workers had some; return how many were taken."""
+    marks = [Watermark(log_of(home) / name) for name in ("1", "2")]
+    before = [mark.get() for mark in marks]
+    sent = 0
+    while sent < least or any(mark.get() == old for mark, old in zip(marks, before, strict=True)):
+        threads = [threading.Thread(target=post, args=(server,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        sent += len(threads)
+        assert sent < 5_000, "one of the workers never has any"
+    return sent
+
+
+@pytest.mark.slow
+def test_every_answer_sees_what_any_worker_accepted_just_before(begin: Start, home: Path) -> None:
+    server = begin()
+    sent = post_to_both(server, home)
+    assert stored(server) == sent
+    for number in range(100):
+        post(server)
+        assert stored(server) == sent + number + 1
+
+
+@pytest.mark.slow
+def test_what_all_workers_take_is_counted_once_in_the_metrics(begin: Start, home: Path) -> None:
+    server = begin()
+    sent = post_to_both(server, home)
+    stored(server)
+    assert metric(server, "askfirst_events_accepted_total") == sent
+    assert metric(server, "askfirst_events_stored_total") == sent
+    assert metric(server, "askfirst_commit_seconds_count") <= sent
+    text = server.call("GET", "/metrics").body.decode()
+    row = f'askfirst_requests_total{{route="/v1/events",status="200"}} {sent}'
+    assert row in text.splitlines()
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_is_started_again_and_no_counter_goes_up_or_back(
+    begin: Start, home: Path
+) -> None:
+    server = begin()
+    sent = post_to_both(server, home)
+    first = workers_of(server)
+    assert metric(server, "askfirst_events_accepted_total") == sent
+    for number, victim in enumerate(first):
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda n=number: server.errors.count("it is started again") == n + 1)
+        seen: list[int] = []  # at many moments of its absence
+
+        def look_until_it_is_back(seen: list[int] = seen) -> bool:
+            seen.append(metric(server, "askfirst_events_accepted_total"))
+            return len(workers_of(server)) == 2 and len(seen) > 5
+
+        wait_until(look_until_it_is_back)
+        assert set(seen) == {sent}
+    wait_until(lambda: not set(workers_of(server)) & set(first))
+    more = post_to_both(server, home)
+    assert metric(server, "askfirst_events_accepted_total") == sent + more
+    assert stored(server) == sent + more
+    assert "Traceback" not in server.errors
+
+
+@pytest.mark.slow
+def test_a_dying_worker_loses_nothing(home: Path, words: tuple[str, ...]) -> None:
+    port = free_port()
+    with servers(home) as begin, clients(port, 6) as running:
+        server = start_on(begin, port, *words)
+        for number in range(4):
+            wanted = sum(client.batches for client in running) + 20
+            wait_until(lambda n=wanted: sum(client.batches for client in running) >= n)
+            os.kill(workers_of(server)[number % 2], signal.SIGKILL)
+            wait_until(lambda n=number: server.errors.count("it is started again") == n + 1)
+            wait_until(lambda: len(workers_of(server)) == 2)
+        for client in running:
+            client.finish()
+        assert server.stop() == 0
+    assert check_stored(store_of(home), running)
+
+
+@pytest.mark.slow
+def test_a_start_with_fewer_workers_loads_what_the_others_left(
+    begin: Start, home: Path, words: tuple[str, ...]
+) -> None:
+    server = begin()
+    before = post_to_both(server, home)
+    with stopped(server.process.pid):  # nothing is loaded from here on
+        late = post_to_both(server, home)
+        server.process.kill()
+    server.wait()
+    assert log_bytes(log_of(home) / "1") > 0
+    assert log_bytes(log_of(home) / "2") > 0
+    alone = begin(*words[:-1], "1")
+    assert workers_of(alone) == []
+    assert stored(alone) == before + late
+    assert alone.stop() == 0
+    assert log_bytes(log_of(home)) == 0
+    assert len(set(stored_ids(store_of(home)))) == before + late
+
+
+def test_a_request_that_a_worker_has_begun_is_answered_when_it_is_told_to_stop(
+    begin: Start, home: Path
+) -> None:
+    server = begin()
+    body = json.dumps({"tool": "stratus", "events": [make_event()]}).encode()
+    waiting = [server.connect() for _ in range(6)]
+    for connection in waiting:
+        connection.putrequest("POST", "/v1/events")
+        connection.putheader("Content-Type", "application/json")
+        connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body[:10])
+    connections = "askfirst_connections"
+    wait_until(lambda: metric(server, connections) >= len(waiting))
+    for process in (server.process.pid, *workers_of(server)):  # as a service manager does
+        os.kill(process, signal.SIGTERM)
+    wait_until(lambda: refuses(server))
+    for connection in waiting:
+        connection.send(body[10:])
+        response = connection.getresponse()
+        assert (response.status, json.loads(response.read())["accepted"]) == (200, 1)
+        connection.close()
+    assert server.wait() == 0
+    assert stored_ids(store_of(home)) == [json.loads(body)["events"][0]["id"]]
+
+
+def refuses(server: Server) -> bool:
+    connection = server.connect()
+    try:
+        connection.connect()
+    except (OSError, http.client.HTTPException):
+        return True
+    else:
+        return False
+    finally:
+        connection.close()
+
+
+def has_ended(process: int) -> bool:
+    """Tell whether a process is gone, or waits only to be taken off the system's list."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except FileNotFoundError:
+        return True
+    return "State:\tZ" in status
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("busy", [False, True])
+def test_workers_end_by_themselves_when_the_collector_is_killed(
+    home: Path, words: tuple[str, ...], busy: bool
+) -> None:
+    """Even with a client that never finishes what it sends; the next collector gets the port."""
+    port = free_port()
+    with servers(home) as begin:
+        server = start_on(begin, port, *words)
+        post(server)
+        orphans = workers_of(server)
+        assert len(orphans) == 2
+        with socket.create_connection(("127.0.0.1", port)) as slow:
+            if busy:
+                slow.sendall(b"POST /v1/events HTTP/1.1\r\nContent-Length: 100\r\n")
+                wait_until(lambda: metric(server, "askfirst_connections") >= 1)
+            server.process.kill()
+            server.process.wait()
+            second = start_on(begin, port, *words)
+            wait_until(lambda: all(map(has_ended, orphans)))
+            post(second)
+            assert stored(second) == 2
+
+
+def test_a_hangup_meant_for_all_processes_ends_none(begin: Start) -> None:
+    server = begin()
+    before = workers_of(server)
+    for process in (server.process.pid, *before):
+        os.kill(process, signal.SIGHUP)
+    post(server)
+    assert metric(server, "askfirst_events_accepted_total") == 1
+    assert workers_of(server) == before
+    assert server.stop() == 0
+    assert not [line for line in server.lines if "worker" in line]
+
+
+@pytest.mark.slow
+def test_what_workers_count_for_many_tools_gets_through(
+    begin: Start, home: Path, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    """A worker says what it counts in one line, here of more than 64 KiB."""
+    names = [f"tool-{number:03d}-with-a-long-name" for number in range(150)]
+    for name in names:
+        text = CONTRACT.replace('name = "stratus"', f'name = "{name}"')
+        (tmp_path / name).write_text(text)
+    files = [str(tmp_path / name) for name in names]
+    server = begin("serve", "--workers", "2", "--contract", *files)
+    old, ahead = 1_000_000_000_000, 9_000_000_000_000
+    events = [
+        make_event(),
+        make_event(cli={"version": "3.1.2", "command": "other"}),
+        make_event(other="x"),
+        make_event(runtime=7),
+        make_event(timestamp=old),
+        make_event(timestamp=ahead),
+    ]
+    with stopped(workers_of(server)[0]):  # so that the other has all of them
+        for name in names:
+            answer = server.call("POST", "/v1/events", {"tool": name, "events": events})
+            assert (answer.status, len(answer.json()["dropped"])) == (200, 5)
+    assert metric(server, "askfirst_events_accepted_total") == len(names)
+    assert metric(server, "askfirst_events_dropped_total") == 5 * len(names)
+    assert "Traceback" not in server.errors
