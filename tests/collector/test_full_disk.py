@@ -142,12 +142,12 @@ def test_a_store_is_opened_anew_after_a_checkpoint_on_a_full_disk(disk: Disk) ->
     store.load([events(*({"id": n, "ms": n} for n in range(20_000)))], {})
     disk.fill(leave=64 * 1024)
     with pytest.raises(StoreError, match="No space left"):
-        store._checkpoint()
+        store._read("CHECKPOINT", {})
     disk.free()
     again = store.load([events(*({"id": n, "ms": n} for n in range(20_000, 21_000)))], {})
     assert again.stored == 1_000
     assert sum(len(part) for part in store.events("stratus")) == 21_000
-    store._checkpoint()
+    store._read("CHECKPOINT", {})
     store.close()
 
 

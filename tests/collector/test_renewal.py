@@ -334,7 +334,11 @@ def test_a_contract_waits_for_a_store_that_does_not_take_it(
         store = str(disk.folder / "s.duckdb")
         server = begin("serve", "--contract", str(contract_file), "--store", store)
         disk.fill()
-        replace(contract_file, WIDER)
+        # much, since the last page of a file that is there takes a little on a full disk too
+        more = "".join(
+            f'[fields.f{n}]\ntreatment = "flag"\npurpose = "{"why " * 40}"\n' for n in range(200)
+        )
+        replace(contract_file, WIDER + more)
         said(server, "the contract in force stays until the store takes another")
         disk.free()
         said(server, IN_FORCE)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from askfirst.collector import private
@@ -164,7 +164,7 @@ async def _given_token(request: Request) -> str:
     """Return the token in a posted form, or "". A body that is no such form has none."""
     try:
         body = await asyncio.wait_for(_form(request), FORM_SECONDS)
-    except asyncio.TimeoutError:
+    except (asyncio.TimeoutError, ClientDisconnect):
         return ""
     return parse_qs(body.decode("latin-1")).get("token", [""])[0].strip()
 

@@ -10,7 +10,7 @@ from functools import partial
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -60,6 +60,7 @@ def build_app(
             Refusal: _refused,
             StoreError: _store_error,
             LogError: _log_error,
+            ClientDisconnect: _gone,
             Exception: _failed,
         },
         lifespan=_lifespan,
@@ -179,6 +180,10 @@ async def _store_error(_request: Request, error: Exception) -> Response:
 async def _log_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, LogError)
     return _error(503, str(error), {"retry-after": str(error.retry_after)})
+
+
+async def _gone(_request: Request, _exception: Exception) -> Response:
+    return _error(400, "the request broke off")  # nobody reads it
 
 
 async def _failed(_request: Request, _exception: Exception) -> Response:

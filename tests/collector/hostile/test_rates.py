@@ -131,8 +131,8 @@ def test_erasures_are_dearer(server: Server) -> None:
     body = b'{"tool":"stratus","installationId":"%s"}' % (b"9d" * 32)
     headers = {**JSON, "X-Forwarded-For": "203.0.113.40"}
     statuses = []
-    with Wire(server.url) as wire:
-        while 429 not in statuses and len(statuses) < BURST:
+    while 429 not in statuses and len(statuses) < BURST:
+        with Wire(server.url) as wire:
             wire.send(request("POST", "/v1/erasures", body, headers))
             statuses.append(wire.reply().status)
     assert statuses[-1] == 429
