@@ -336,7 +336,7 @@ def test_a_contract_waits_for_a_store_that_does_not_take_it(
         disk.fill()
         # much, since the last page of a file that is there takes a little on a full disk too
         more = "".join(
-            f'[fields.f{n}]\ntreatment = "flag"\npurpose = "{"why " * 40}"\n' for n in range(200)
+            f'[fields.f{n}]\ntreatment = "flag"\npurpose = "{"why " * 40}"\n' for n in range(50)
         )
         replace(contract_file, WIDER + more)
         said(server, "the contract in force stays until the store takes another")
