@@ -26,7 +26,7 @@ from askfirst.contract.model import Contract
 from askfirst.stores.base import DAY_MS, Position, Store, StoreError
 
 MOST_EVENTS = 50_000  # in one transaction
-LINGER = 0.2  # seconds between looks at logs that had nothing
+LINGER = 1.0  # seconds between looks at logs that had nothing
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds between attempts that fail
 RETAIN_AGAIN_MS = 3_600_000  # after a retention that failed
 SCRUB_AFTER_MS = 5_000  # erasures that come together share one rewriting of the store
@@ -72,6 +72,7 @@ class Loader:
         self._positions = {tail.name: tail.start for tail in tails}
         self._settled: dict[str, tuple[int, int]] = {}
         self._unsure = False
+        self._is_behind = False  # a log holds more than the last transaction took
         self._retain_at = 0
         self._scrub_at = 0
         self._lock = Lock()
@@ -170,9 +171,9 @@ class Loader:
                 continue
             pause = FIRST_PAUSE
             self._recovered()
-            if not moved:
-                if self._stopping.is_set():
-                    break
+            if not moved and self._stopping.is_set():
+                break
+            if not self._is_behind:  # a transaction costs the same for one event as for hundreds
                 self._hurry.wait(self._linger)
         self._do_jobs()
 
@@ -188,6 +189,7 @@ class Loader:
             for tail in self._tails:
                 self._positions[tail.name] = self._store.position(tail.name) or tail.start
             self._unsure = False
+        self._is_behind = False
         moved = [self._load_from(tail) for tail in self._tails]
         return any(moved)
 
@@ -199,6 +201,7 @@ class Loader:
             for frame in tail.frames(position):
                 batch.add(_read(frame), frame.end)
                 if batch.size >= self._most_events:
+                    self._is_behind = True
                     break
         except files.CorruptError as error:
             damage = (files.number_of(error.path.name) or 0, error.offset)
