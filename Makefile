@@ -62,7 +62,7 @@ format: $(READY) ## put the code in form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(READY) ## measure, beside a floor in the same run
+bench: $(READY) ## measure, beside a floor in the same run (needs wrk)
 	$(BIN)/python bench/client.py
 	$(BIN)/python bench/pipeline.py
 	$(BIN)/python bench/store.py --stored 0 1000000

@@ -26,7 +26,7 @@ from askfirst.contract.model import Contract
 from askfirst.stores.base import DAY_MS, Position, Store, StoreError
 
 MOST_EVENTS = 50_000  # in one transaction
-LINGER = 1.0  # seconds between looks at logs that had nothing
+LINGER = 1.0  # seconds between transactions, unless a log is behind or somebody waits
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds between attempts that fail
 RETAIN_AGAIN_MS = 3_600_000  # after a retention that failed
 SCRUB_AFTER_MS = 5_000  # erasures that come together share one rewriting of the store
