@@ -14,7 +14,7 @@ from typing import Any
 from askfirst.collector.frames import decode, encode, moments
 from askfirst.collector.ingest import Taken, answer, take, take_by_steps
 from askfirst.collector.pipeline import UNDECLARED, DropReason, Terms
-from askfirst.collector.request import Refusal
+from askfirst.collector.request import Refusal, expand, most_bytes, too_large
 from askfirst.collector.wolkenkit import take_command
 from askfirst.contract.event import is_treated
 from askfirst.contract.loading import parse
@@ -313,3 +313,10 @@ def compress(random: Random, body: bytes) -> bytes:
     if random.random() < 0.5:
         data = mutate_bytes(random, data)
     return zlib.compress(body, 1) if random.random() < 0.05 else data
+
+
+def read_body(content_type: bytes, content_encoding: bytes, raw: bytes) -> bytes:
+    """Return the JSON text of a request whose body has come, as the door and the application do."""
+    if len(raw) > most_bytes(content_type, content_encoding):
+        raise too_large()
+    return expand(raw, content_encoding)

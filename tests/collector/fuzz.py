@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from askfirst.collector.request import Refusal, read_body
+from askfirst.collector.request import Refusal
 from tests.collector import bodies
 
 GROWTH_BYTES = 32 * 1024 * 1024  # of memory, over what it was after a tenth of the requests
@@ -64,7 +64,7 @@ def _expanded(random: Random, body: bytes) -> bytes:
     """Return a body after a way through gzip, on which it may have been damaged."""
     raw = bodies.compress(random, body)
     try:
-        return read_body(b"application/json", b"gzip", raw)
+        return bodies.read_body(b"application/json", b"gzip", raw)
     except Refusal:
         return raw
     except Exception as error:

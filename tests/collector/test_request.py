@@ -12,8 +12,8 @@ from askfirst.collector.request import (
     EXPANDED_BYTES,
     Refusal,
     most_bytes,
-    read_body,
 )
+from tests.collector.bodies import read_body
 
 JSON = b"application/json"
 TEXT = b'{"tool":"stratus"}'

@@ -22,13 +22,6 @@ class Refusal(Exception):  # noqa: N818 - the name says what the sender gets
         super().__init__(error)
 
 
-def read_body(content_type: bytes, content_encoding: bytes, raw: bytes) -> bytes:
-    """Return the JSON text of a request whose body has come. Raises Refusal (400, 413, 415)."""
-    if len(raw) > most_bytes(content_type, content_encoding):
-        raise too_large()
-    return expand(raw, content_encoding)
-
-
 def most_bytes(content_type: bytes, content_encoding: bytes, content_length: bytes = b"") -> int:
     """Return how many bytes a body may have as it comes; b"" stands for a header that is not there.
 
