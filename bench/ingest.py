@@ -28,6 +28,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import load
 import msgspec
 import trustme
 
@@ -52,59 +53,6 @@ treatment = "hash"
 purpose = "How many environments do you use?"
 """
 
-# wrk runs this in each of its threads. Ids are random, installations are one of 20,000.
-SCRIPT = """
-local per = %(events)d
-local now = %(now)d
-local counter = 0
-function setup(thread) counter = counter + 1; thread:set("seed", counter * 7919 + %(seed)d) end
-function init(args)
-  math.randomseed(seed)
-  wrk.method = "POST"
-  wrk.headers["Content-Type"] = "application/json"
-  %(close)s
-  hex = {}
-  for i = 0, 65535 do hex[i] = string.format("%%04x", i) end
-  people, apps = {}, {}
-  for i = 1, 20000 do
-    people[i] = string.rep(string.format("%%08x", i * 2654435 %% 4294967295), 8)
-  end
-  for i = 1, 500 do apps[i] = string.rep(string.format("%%08x", i * 40503), 8) end
-  commands = {"start", "stop", "restart", "reload"}
-  versions = {"1.2.0", "1.3.0", "1.3.1", "1.4.0"}
-end
-local r = math.random
-function event()
-  local who = r(20000)
-  return '{"id":"' .. hex[r(0, 65535)] .. hex[r(0, 65535)] .. '-' .. hex[r(0, 65535)] .. '-7' ..
-    string.sub(hex[r(0, 65535)], 2) .. '-a' .. string.sub(hex[r(0, 65535)], 2) .. '-' ..
-    hex[r(0, 65535)] .. hex[r(0, 65535)] .. hex[r(0, 65535)] ..
-    '","installationId":"' .. people[who] .. '","application":{"name":"' .. apps[r(500)] ..
-    '","env":"' .. apps[r(3)] .. '"},"timestamp":' .. (now - r(0, 86400000)) ..
-    ',"cli":{"version":"' .. versions[r(4)] .. '","command":"' .. commands[r(4)] ..
-    '"},"runtime":"2.0.0"}'
-end
-local pool = {}
-function request()
-  -- forming 100 fresh events costs wrk more than taking them costs us, so most of a large batch is
-  -- put together from events formed before, each with a fresh id
-  local parts = {}
-  if per == 1 then
-    parts[1] = event()
-  else
-    for i = 1, per do
-      local old = pool[r(4096)]
-      if not old then old = event(); pool[#pool + 1] = old end
-      parts[i] = '{"id":"' .. hex[r(0, 65535)] .. hex[r(0, 65535)] .. string.sub(old, 16)
-    end
-  end
-  return wrk.format(nil, "/v1/events", nil,
-    '{"tool":"stratus","events":[' .. table.concat(parts, ",") .. ']}')
-end
-bad = 0
-function response(status) if status ~= 200 then bad = bad + 1 end end
-"""
-
 
 def main() -> None:
     """Measure, and print a Markdown table."""
@@ -120,14 +68,13 @@ def main() -> None:
     report("decoding alone", 100, _decoding())
     report("the log alone", 100, _log_alone(options.seconds))
     with _empty_handler() as url:
-        report("empty handler", 1, _wrk(url, 1, 256, options))
+        report("empty handler", 1, load.send(url, 1, 256, options.seconds, threads=options.threads))
     with _collector(options) as server:
         report("askfirst, single events", 1, _loaded(server, 1, 256, options))
     with _collector(options) as server:
         report("askfirst, batches of 100", 100, _loaded(server, 100, 64, options))
     with _collector(options, tls=True) as server:
-        close = 'wrk.headers["Connection"] = "close"'
-        measured = _loaded(server, 1, 64, options, close)
+        measured = _loaded(server, 1, 64, options, close=True)
         report("askfirst, a new TLS connection each", 1, measured)
     if options.json:
         print(json.dumps(rows, indent=2))
@@ -224,10 +171,17 @@ def _certificate(folder: Path) -> list[str]:
 
 
 def _loaded(
-    server: _Server, events: int, connections: int, options: argparse.Namespace, close: str = ""
+    server: _Server,
+    events: int,
+    connections: int,
+    options: argparse.Namespace,
+    *,
+    close: bool = False,
 ) -> dict[str, float]:
     before = server.processor_seconds()
-    measured = _wrk(server.url, events, connections, options, close)
+    measured = load.send(
+        server.url, events, connections, options.seconds, threads=options.threads, close=close
+    )
     after = server.processor_seconds()
     accepted = server.counter("askfirst_events_accepted_total")
     behind = server.counter("askfirst_events_stored_total") + server.counter(
@@ -258,42 +212,6 @@ def _processor_seconds(number: int) -> float:
 def _children(number: int) -> list[int]:
     found = Path(f"/proc/{number}/task/{number}/children").read_text().split()
     return [int(text) for text in found]
-
-
-# The load
-
-
-def _wrk(
-    url: str, events: int, connections: int, options: argparse.Namespace, close: str = ""
-) -> dict[str, float]:
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(
-            SCRIPT
-            % {
-                "events": events,
-                "now": int(time.time() * 1000) - 60_000,
-                "seed": time.monotonic_ns() % 1_000_000,
-                "close": close,
-            }
-        )
-        script.flush()
-        done = subprocess.run(
-            ["wrk", "-t", str(options.threads), "-c", str(connections), "-d",
-             f"{options.seconds}s", "--latency", "-s", script.name, url],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-    text = done.stdout
-    if "Non-2xx" in text:
-        print(text, file=sys.stderr)
-    requests, seconds = re.findall(r"(\d+) requests in ([\d.]+)s", text)[0]
-    [p99] = re.findall(r"99%\s+([\d.]+)(us|ms|s)", text)
-    scale = {"us": 0.001, "ms": 1.0, "s": 1000.0}[p99[1]]
-    return {
-        "seconds": float(seconds),
-        "requests/s": int(requests) / float(seconds),
-        "events/s": int(requests) * events / float(seconds),
-        "p99 ms": float(p99[0]) * scale,
-    }
 
 
 # The floors
@@ -397,6 +315,7 @@ COLUMNS = (
     "loaded meanwhile/s",
     "drained/s",
     "resident MB",
+    "load µs/request",
     "door µs/request",
     "loader µs/event",
 )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
@@ -51,6 +51,8 @@ class Taken(NamedTuple):
     dropped: Dropped
     counts: dict[str, int]
 
+
+Take: TypeAlias = Callable[[bytes], Taken]  # a body -> what it comes to; raises Refusal
 
 _batch = msgspec.json.Decoder(Batch)
 _head = msgspec.json.Decoder(_Head)
