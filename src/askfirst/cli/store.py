@@ -248,7 +248,7 @@ def _take(
         sifted = sift(rows, Rules(terms, now_ms()))
         dropped.update(reason.value for _, reason in sifted.dropped)
         batch = Batch(Position("", 0, 0))
-        batch.add(sifted.frame, batch.position)
+        batch.add(sifted.frame)
         events = [_as_they_happened(part) for part in batch.events()]
         loaded = store.load(events, {})
         stored, duplicate = stored + loaded.stored, duplicate + loaded.duplicate

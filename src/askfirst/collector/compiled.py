@@ -16,7 +16,13 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
-from askfirst.collector.frames import INSTALLATION_BYTES, EventsFrame, pack_moments, pieces
+from askfirst.collector.frames import (
+    INSTALLATION_BYTES,
+    EventsFrame,
+    pack_moment,
+    pack_moments,
+    pieces,
+)
 from askfirst.contract.model import Contract, Field
 from askfirst.contract.version import is_released
 from askfirst.stores.base import DAY_MS
@@ -99,8 +105,8 @@ class Compiled:
             self._tool,
             now,
             unhexlify(id_.replace("-", "")),
-            pack_moments((moment,)),
-            _hashes([[values[index]] for index in self._hashes])[:INSTALLATION_BYTES],
+            pack_moment(moment),
+            _hashes([[values[index] for index in self._hashes]])[:INSTALLATION_BYTES],
             [values[self._version]],
             [values[self._command]],
             {name: [values[at]] for name, at in self._fields if values[at] is not None},

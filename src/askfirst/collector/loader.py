@@ -26,7 +26,7 @@ from askfirst.contract.model import Contract
 from askfirst.stores.base import DAY_MS, Position, Store, StoreError
 
 MOST_EVENTS = 50_000  # in one transaction
-LINGER = 1.0  # seconds between transactions, unless a log is behind or somebody waits
+LINGER = 2.0  # seconds between transactions, unless a log is behind or somebody waits
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds between attempts that fail
 RETAIN_AGAIN_MS = 3_600_000  # after a retention that failed
 SCRUB_AFTER_MS = 5_000  # erasures that come together share one rewriting of the store
@@ -197,20 +197,23 @@ class Loader:
         position = self._positions[tail.name]
         batch = Batch(position)
         damage: tuple[int, int] | None = None
+        last: Frame | None = None
         try:
             for frame in tail.frames(position):
-                batch.add(_read(frame), frame.end)
+                batch.add(_read(frame))
+                last = frame
                 if batch.size >= self._most_events:
                     self._is_behind = True
                     break
         except files.CorruptError as error:
             damage = (files.number_of(error.path.name) or 0, error.offset)
-        moved = batch.position != position
-        if moved:
+        if last is not None:
+            batch.position = last.end
             loaded = self._store.load(batch.events(), batch.counts, batch.position)
             self._metrics.add("askfirst_events_stored_total", loaded.stored)
             self._metrics.add("askfirst_events_duplicate_total", loaded.duplicate)
             self._positions[tail.name] = batch.position
+        moved = last is not None
         if damage:
             self._positions[tail.name] = tail.set_aside(*damage)
         return moved or damage is not None
@@ -298,6 +301,6 @@ def _read(frame: Frame) -> EventsFrame:
         return decode(frame.payload)
     except msgspec.DecodeError as error:
         raise StoreError(
-            f"segment {frame.end.segment} of the log holds a frame of another askfirst; "
+            f"segment {frame.segment} of the log holds a frame of another askfirst; "
             f"start that version once, or rename the file to *{files.SET_ASIDE}: {error}"
         ) from error

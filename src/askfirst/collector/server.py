@@ -26,7 +26,7 @@ from askfirst.collector.collector import Collector
 from askfirst.collector.connection import Entrance
 from askfirst.collector.private import reason_of
 from askfirst.collector.renewal import Files, Renewal
-from askfirst.collector.workers import WorkerError, Workers
+from askfirst.collector.workers import WorkerError, Workers, bound
 
 KEEP_ALIVE_SECONDS = 15
 LONGEST_FIRST_LINE = 128
@@ -37,10 +37,16 @@ class ServerError(Exception):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 takes a free one. Raises ServerError."""
+    """Return a socket that has an address to listen on; port 0 takes a free one.
+
+    It does not listen yet: with several workers each does so on a socket of its own. Raises
+    ServerError.
+    """
     try:
         family, *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server((host, port), family=family, backlog=worker.BACKLOG)
+        if port:  # one that others may share would be had even while somebody listens there
+            socket.create_server((host, port), family=family).close()
+        return bound(family, (host, port))
     except socket.gaierror as error:
         raise ServerError(f"{host} is no address of this machine: {error.strerror}") from error
     except (OSError, OverflowError) as error:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from askfirst.collector import log as writing
 from askfirst.collector import private
@@ -20,12 +20,18 @@ from askfirst.stores.base import Position
 ROLL_SECONDS = 5.0  # a writer that does not end its segment within this is not there
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """A payload, and where the log continues behind it."""
 
-    end: Position
+    log: str
+    segment: int
+    offset: int
     payload: bytes
+
+    @property
+    def end(self) -> Position:
+        """Where that is."""
+        return Position(self.log, self.segment, self.offset)
 
 
 class Tail:
@@ -86,7 +92,7 @@ class Tail:
                 continue
             try:
                 for place, payload in files.frames(path, start, end):
-                    yield Frame(Position(self.name, number, place), payload)
+                    yield Frame(self.name, number, place, payload)
             except files.TornError as error:  # it was whole once
                 raise files.CorruptError(path, error.offset) from error
 

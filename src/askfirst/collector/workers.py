@@ -28,8 +28,31 @@ class WorkerError(Exception):
     """A worker did not start."""
 
 
+def bound(family: int, address: tuple[object, ...]) -> socket.socket:
+    """Return a socket with an address that others of this user may have too. Raises OSError.
+
+    On Linux the kernel deals connections out evenly to all that listen on such an address. To
+    those that share one socket it does not: whoever looks first takes all there are. Elsewhere they
+    share one.
+    """
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform == "linux":
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind(address)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
 class _Hired:
-    """One worker process."""
+    """One worker process. `listener` is the socket it accepts connections on, its own from now on,
+    so that no connection waits for a process that has ended.
+    """
 
     def __init__(
         self,
@@ -48,7 +71,7 @@ class _Hired:
         ours, theirs = socket.socketpair()
         self._socket = ours
         words = ["-m", "askfirst.collector.worker", str(listener.fileno()), str(theirs.fileno())]
-        with theirs:
+        with theirs, listener:
             self.process = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, *words],
                 stdin=subprocess.DEVNULL,
@@ -117,7 +140,7 @@ class _Hired:
 
 
 class Workers:
-    """All worker processes of a collector. `listener` is the socket they accept connections on."""
+    """All worker processes of a collector. `listener` has the address they listen on."""
 
     def __init__(
         self,
@@ -174,7 +197,13 @@ class Workers:
 
     def _hire(self, name: str) -> _Hired:
         tail = self._collector.tails[name]
-        return _Hired(tail, lambda: self._setup(tail), self._listener, self._collector.say)
+        listener = self._listener
+        own = (
+            bound(listener.family, listener.getsockname())
+            if sys.platform == "linux"
+            else listener.dup()
+        )
+        return _Hired(tail, lambda: self._setup(tail), own, self._collector.say)
 
     def _setup(self, tail: Tail) -> Setup:
         config = self._collector.config
