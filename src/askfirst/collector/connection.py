@@ -12,6 +12,7 @@ import email.utils
 import re
 import time
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import httptools
 
@@ -28,6 +29,9 @@ from askfirst.collector.request import (
     too_many,
 )
 from askfirst.collector.tunnel import Tunnel
+
+if TYPE_CHECKING:
+    from askfirst.collector.secure import Secure
 
 HEAD_BYTES = 16 * 1024
 HEADERS = 100
@@ -89,6 +93,7 @@ class Entrance:
         self.scheme = scheme
         self.most = most
         self.connections: set[Connection] = set()
+        self.handshakes: set[Secure] = set()
         self.bodies_bytes = 0
         self.closing = False
         self.date = b""
@@ -112,6 +117,10 @@ class Entrance:
         """Return the protocol of a new connection."""
         return Connection(self)
 
+    def is_full(self) -> bool:
+        """Tell whether one more client is too many."""
+        return self.closing or len(self.connections) + len(self.handshakes) >= self.most
+
     def sweep(self) -> None:
         """End the connections whose time is up; again every SWEEP_SECONDS."""
         self.date = email.utils.formatdate(usegmt=True).encode()
@@ -119,6 +128,8 @@ class Entrance:
         now = time.monotonic()
         for connection in list(self.connections):
             connection.look_at_clock(now)
+        for handshake in list(self.handshakes):
+            handshake.look_at_clock(now)
         self._sweeper = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self.sweep)
 
     async def drain(self, seconds: float) -> None:
@@ -132,6 +143,8 @@ class Entrance:
             if time.monotonic() > end:
                 break
             await asyncio.sleep(0.02)
+        for handshake in list(self.handshakes):
+            handshake.abort()
         for connection in list(self.connections):
             connection.abort()
         if self._sweeper is not None:
@@ -175,11 +188,11 @@ class Connection(asyncio.Protocol):
 
     # asyncio's side
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport | Secure) -> None:  # type: ignore[override]
         self.transport = transport
         peer = transport.get_extra_info("peername")
         self.peer: tuple[str, int] = (peer[0], peer[1]) if isinstance(peer, tuple) else ("", 0)
-        if self._entrance.closing or len(self._entrance.connections) >= self._entrance.most:
+        if self._entrance.is_full():
             self.abort()
         else:
             self._entrance.connections.add(self)
@@ -244,15 +257,18 @@ class Connection(asyncio.Protocol):
         else:
             self.stage = BODY
             self._wanted = length
+            self._head_text = data[:start]
             self._body = [data[start:]]
         return True
 
     def _collect(self, data: bytes) -> None:
         """Take more of a body whose length is known."""
-        missing = self._wanted - self._body_bytes
-        if len(data) > missing:
-            data = data[:missing]
-            self._too_early = True
+        if self._body_bytes + len(data) > self._wanted:
+            data = b"".join((self._head_text, *self._body, data))
+            self._entrance.bodies_bytes -= self._body_bytes
+            self._reset()
+            self._begin(data)  # the parser has to say what comes behind
+            return
         self._body.append(data)
         self._body_bytes += len(data)
         self._entrance.bodies_bytes += len(data)

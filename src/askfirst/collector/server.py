@@ -21,7 +21,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from askfirst.collector import tls, worker
+from askfirst.collector import lean, tls, worker
 from askfirst.collector.collector import Collector
 from askfirst.collector.connection import Entrance
 from askfirst.collector.private import reason_of
@@ -179,6 +179,8 @@ def run(app: Any, listener: socket.socket, started: Callable[[], None], files: F
     addresses. `started` is called once requests are answered. Raises ServerError if it does not
     come to that.
     """
+    lean.go_without_pandas()
+    lean.give_back_memory()
     config = _quiet(app, _Behind)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # one that comes early must not end the collector
     with tempfile.TemporaryDirectory(prefix="askfirst-") as folder:

@@ -24,13 +24,13 @@ from askfirst.collector.connection import Entrance
 from askfirst.collector.door import Door
 from askfirst.collector.log import Log, LogError
 from askfirst.collector.metrics import Counts, Metrics
+from askfirst.collector.secure import Secure
 from askfirst.contract.event import now_ms
 from askfirst.contract.model import Contract
 
 GRACE_SECONDS = 20.0  # what is in flight at the end may take this long
 ORPHAN_SECONDS = 3.0  # and this long when the collector died: the next one waits for the log
 BACKLOG = 2048
-HANDSHAKE_SECONDS = 10.0
 SWITCH_SECONDS = 0.0005
 
 
@@ -131,11 +131,9 @@ async def open_door(
 ) -> asyncio.AbstractServer:
     """Begin to accept connections on a listening socket."""
     return await asyncio.get_running_loop().create_server(
-        entrance.connection,
+        (lambda: Secure(entrance, context)) if context else entrance.connection,
         sock=listener,
-        ssl=context,
         backlog=BACKLOG,
-        ssl_handshake_timeout=HANDSHAKE_SECONDS if context else None,
     )
 
 
