@@ -29,7 +29,7 @@ def go_without_pandas() -> None:
     memory, to find out that nothing here is a data frame.
     """
     if "pandas" not in sys.modules:
-        sys.meta_path.insert(0, _Without("pandas"))  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _Without("pandas"))
 
 
 def give_back_memory() -> None:
