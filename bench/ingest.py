@@ -1,9 +1,11 @@
 """What the collector's door takes, next to its floors, in one run on this machine.
 
-    python bench/ingest.py [--seconds 10] [--workers 2] [--json]
+    python bench/ingest.py [--seconds 10] [--workers 2] [--stored 50000000] [--json]
 
-The load comes from wrk (Debian: `apt install wrk`) on the same cores, over loopback. The floors are
-the same protocol with a handler that answers and does nothing, decoding alone, and the log alone.
+The load comes from wrk (Debian: `apt install wrk`) on the same cores, over loopback. The floors:
+the same protocol with a handler that answers and does nothing, with the loop's own TLS too, decoding
+alone, and the log alone. `--stored` measures once more with that many events in the store, of a
+simulated year. Processor time is what a busy machine changes least.
 Every request carries events of its own: fresh ids, so that the loader behind has real work.
 """
 
@@ -54,6 +56,9 @@ purpose = "How many environments do you use?"
 """
 
 
+A_YEAR = 222  # events of a simulated installation, and a few more or less
+
+
 def main() -> None:
     """Measure, and print a Markdown table."""
     options = _options()
@@ -67,8 +72,9 @@ def main() -> None:
 
     report("decoding alone", 100, _decoding())
     report("the log alone", 100, _log_alone(options.seconds))
-    with _empty_handler() as url:
-        report("empty handler", 1, load.send(url, 1, 256, options.seconds, threads=options.threads))
+    report("empty handler", 1, _empty(1, 256, options))
+    report("empty handler", 100, _empty(100, 64, options))
+    report("empty handler, a new TLS connection each", 1, _empty(1, 64, options, tls=True))
     with _collector(options) as server:
         report("askfirst, single events", 1, _loaded(server, 1, 256, options))
     with _collector(options) as server:
@@ -76,6 +82,16 @@ def main() -> None:
     with _collector(options, tls=True) as server:
         measured = _loaded(server, 1, 64, options, close=True)
         report("askfirst, a new TLS connection each", 1, measured)
+    if options.stored:
+        with tempfile.TemporaryDirectory(prefix="askfirst-bench-") as name:
+            stored = _fill(Path(name), options.stored)
+            for kind, events, connections in (
+                ("batches of 100", 100, 64),
+                ("single events", 1, 256),
+            ):
+                with _Server(Path(name), "--workers", str(options.workers)) as server:
+                    measured = _loaded(server, events, connections, options)
+                report(f"askfirst, {kind}, {stored:,} stored before", events, measured)
     if options.json:
         print(json.dumps(rows, indent=2))
     else:
@@ -87,6 +103,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=10, help="length of each burst")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1, help="of wrk")
+    parser.add_argument("--stored", type=int, default=0, help="about so many events beforehand")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
@@ -113,6 +130,14 @@ class _Server:
                 break
         else:
             raise SystemExit("the collector did not start")
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
 
     def counter(self, name: str) -> float:
         """Return what a counter stands at, over all its labels."""
@@ -151,13 +176,21 @@ class _Server:
 def _collector(options: argparse.Namespace, *, tls: bool = False) -> Iterator[_Server]:
     with tempfile.TemporaryDirectory(prefix="askfirst-bench-") as name:
         words = ["--workers", str(options.workers), *(_certificate(Path(name)) if tls else ())]
-        server = _Server(Path(name), *words)
-        try:
+        with _Server(Path(name), *words) as server:
             yield server
-        finally:
-            if server.process.poll() is None:
-                server.process.kill()
-                server.process.wait()
+
+
+def _fill(folder: Path, events: int) -> int:
+    """Fill a store in a folder with about so many events; return how many it has then."""
+    (folder / "telemetry.toml").write_text(CONTRACT)
+    people = str(max(1, events // A_YEAR))
+    done = subprocess.run(
+        [sys.executable, "-m", "askfirst", "simulate", "--contract", "telemetry.toml", "--store",
+         "store.duckdb", "--installations", people, "--days", "365", "--seed", "1"],
+        cwd=folder, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    [stored] = re.findall(r"stored ([\d,]+) events", done.stdout)
+    return int(stored.replace(",", ""))
 
 
 def _certificate(folder: Path) -> list[str]:
@@ -200,7 +233,7 @@ def _loaded(
         "drained/s": left / seconds if left > 50_000 else float("nan"),
         "resident MB": resident,
         "door µs/request": door / requests * 1e6,
-        "loader µs/event": own / behind * 1e6 if options.workers > 1 else float("nan"),
+        "loader µs/event": own / max(behind, 1) * 1e6 if options.workers > 1 else float("nan"),
     }
 
 
@@ -218,7 +251,7 @@ def _children(number: int) -> list[int]:
 
 
 EMPTY = """
-import asyncio, sys, httptools, uvloop
+import asyncio, sys, httptools, ssl, uvloop
 ANSWER = (b"HTTP/1.1 200 OK\\r\\ncontent-type: application/json\\r\\ncontent-length: 27\\r\\n\\r\\n"
           b'{"accepted":1,"dropped":[]}')
 class Empty(asyncio.Protocol):
@@ -228,23 +261,44 @@ class Empty(asyncio.Protocol):
         self.parser.feed_data(data)
     def on_message_complete(self):
         self.transport.write(ANSWER)
+        if not self.parser.should_keep_alive():
+            self.transport.close()
 async def main():
-    server = await asyncio.get_running_loop().create_server(Empty, "127.0.0.1", 0)
+    context = None
+    if len(sys.argv) > 1:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.num_tickets = 0
+        context.load_cert_chain("cert.pem", "key.pem")
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Empty, "127.0.0.1", 0, ssl=context)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 uvloop.run(main())
 """
 
 
-@contextmanager
-def _empty_handler() -> Iterator[str]:
-    process = subprocess.Popen([sys.executable, "-c", EMPTY], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-    finally:
-        process.kill()
-        process.wait()
+def _empty(
+    events: int, connections: int, options: argparse.Namespace, *, tls: bool = False
+) -> dict[str, float]:
+    """Measure one process that answers and does nothing."""
+    with tempfile.TemporaryDirectory(prefix="askfirst-bench-") as name:
+        words = _certificate(Path(name)) if tls else []
+        process = subprocess.Popen(
+            [sys.executable, "-c", EMPTY, *words], stdout=subprocess.PIPE, text=True, cwd=name
+        )
+        assert process.stdout is not None
+        try:
+            url = f"{'https' if tls else 'http'}://127.0.0.1:{int(process.stdout.readline())}"
+            before = _processor_seconds(process.pid)
+            measured = load.send(
+                url, events, connections, options.seconds, threads=options.threads, close=tls
+            )
+            took = _processor_seconds(process.pid) - before
+        finally:
+            process.kill()
+            process.wait()
+    requests = measured["requests/s"] * measured["seconds"]
+    return {**measured, "door µs/request": took / requests * 1e6}
 
 
 def _decoding() -> dict[str, float]:

@@ -234,7 +234,7 @@ def _nest(made: Draft, chance: random.Random) -> None:
 def _repeat(made: Draft, chance: random.Random) -> None:
     events = made.value.get("events") if isinstance(made.value, dict) else None
     if made.text is None and isinstance(events, list):
-        times = 400 if chance.random() < 0.02 else chance.choice([2, 2, 2, 20])  # it takes 40 ms
+        times = 400 if chance.random() < 0.04 else chance.choice([2, 2, 2, 20])  # it takes 40 ms
         made.value["events"] = (events * times)[:1_100]
 
 
