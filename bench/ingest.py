@@ -3,8 +3,8 @@
     python bench/ingest.py [--seconds 10] [--workers 2] [--stored 50000000] [--json]
 
 The load comes from wrk (Debian: `apt install wrk`) on the same cores, over loopback. The floors:
-the same protocol with a handler that answers and does nothing, with the loop's own TLS too, decoding
-alone, and the log alone. `--stored` measures once more with that many events in the store, of a
+the same protocol with a handler that answers and does nothing (also with the loop's TLS), decoding
+alone, and the log alone. `--stored` measures again with that many events in the store, those of a
 simulated year. Processor time is what a busy machine changes least.
 Every request carries events of its own: fresh ids, so that the loader behind has real work.
 """

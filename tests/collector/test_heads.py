@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from askfirst.collector import heads
 from askfirst.collector.config import Limits
-from askfirst.collector.connection import Entrance
 from askfirst.collector.door import Door
+from askfirst.collector.entrance import Entrance
 from askfirst.collector.heads import Heads
 from askfirst.collector.log import Log
 from askfirst.collector.metrics import Metrics

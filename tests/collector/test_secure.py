@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from askfirst.collector import secure, tls, worker
-from askfirst.collector.connection import Entrance
+from askfirst.collector.entrance import Entrance
 from askfirst.collector.server import listen
 from tests.collector.serving import DEADLINE, make_event
 

@@ -22,7 +22,7 @@ from askfirst.contract.model import Contract
 from askfirst.stores.base import Store
 
 if TYPE_CHECKING:
-    from askfirst.collector.connection import Entrance
+    from askfirst.collector.entrance import Entrance
     from askfirst.collector.worker import Order
     from askfirst.collector.workers import Workers
 

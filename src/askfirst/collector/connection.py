@@ -8,7 +8,6 @@ through a tunnel. A framework in front of the events would cost more than checki
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import re
 import time
 from enum import Enum
@@ -16,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import httptools
 
-from askfirst.collector.door import Door
-from askfirst.collector.heads import Head, Heads, Way
+from askfirst.collector.heads import Head, Way
 from askfirst.collector.ingest import Taken, answer
 from askfirst.collector.log import LogError
+from askfirst.collector.replies import reply
 from askfirst.collector.request import (
     Refusal,
     expand,
@@ -31,12 +30,12 @@ from askfirst.collector.request import (
 from askfirst.collector.tunnel import Tunnel
 
 if TYPE_CHECKING:
+    from askfirst.collector.entrance import Entrance
     from askfirst.collector.secure import Secure
 
 HEAD_BYTES = 16 * 1024
 HEADERS = 100
 BODIES_BYTES = 128 * 1024 * 1024  # of all requests of a process that are not answered yet
-SWEEP_SECONDS = 1.0
 LINGER_SECONDS = 2.0
 TUNNEL_SECONDS = 120.0  # without a byte; an answer takes less
 WANTED = frozenset(
@@ -53,12 +52,6 @@ _REQUEST_LINE = re.compile(rb"[A-Za-z]+ \S+ HTTP/1\.[01]\r\n(?![ \t])")
 _TOO_MUCH = Refusal(503, "this is too much at once; try again", {"retry-after": "5"})
 _NOT_HTTP = Refusal(400, "this is not HTTP/1.1")
 _TOO_LONG = Refusal(431, f"send at most {HEADERS} headers and {HEAD_BYTES} bytes of them")
-_REASONS = {
-    200: b"OK", 400: b"Bad Request", 404: b"Not Found", 408: b"Request Timeout",
-    413: b"Content Too Large", 415: b"Unsupported Media Type", 422: b"Unprocessable Content",
-    429: b"Too Many Requests", 431: b"Request Header Fields Too Large",
-    500: b"Internal Server Error", 503: b"Service Unavailable",
-}  # fmt: skip
 
 
 class _StopParsing(Exception):  # noqa: N818 - it is no error
@@ -77,78 +70,8 @@ class Stage(Enum):
     OVER = "over"
 
 
+UNDER_WAY = (Stage.HEAD, Stage.BODY, Stage.BUSY, Stage.TUNNEL)
 IDLE, BODY, BUSY = Stage.IDLE, Stage.BODY, Stage.BUSY  # an Enum's own names take longer to find
-
-
-class Entrance:
-    """What all connections of a process share: the door, the way to the application, the clock.
-
-    `application` is the path of the socket on which the application listens; `scheme` is how
-    clients reach this process.
-    """
-
-    def __init__(self, door: Door, application: str, scheme: str, most: int) -> None:
-        self.door = door
-        self.application = application
-        self.scheme = scheme
-        self.most = most
-        self.connections: set[Connection] = set()
-        self.handshakes: set[Secure] = set()
-        self.bodies_bytes = 0
-        self.closing = False
-        self.date = b""
-        self.heads = Heads()
-        self.accepted: dict[int, bytes] = {}  # the answer to so many events, for a second
-        self.ways = {
-            b"POST %s " % path.encode(): Way(
-                path,
-                take,
-                door.metrics.cell("askfirst_requests_total", route=path, status="200"),
-            )
-            for path, take in (
-                ("/v1/events", door.take_events),
-                ("/v1/command", door.take_command),
-            )
-        }
-        self._sweeper: asyncio.TimerHandle | None = None
-        self.sweep()
-
-    def connection(self) -> Connection:
-        """Return the protocol of a new connection."""
-        return Connection(self)
-
-    def is_full(self) -> bool:
-        """Tell whether one more client is too many."""
-        return self.closing or len(self.connections) + len(self.handshakes) >= self.most
-
-    def sweep(self) -> None:
-        """End the connections whose time is up; again every SWEEP_SECONDS."""
-        self.date = email.utils.formatdate(usegmt=True).encode()
-        self.accepted = {}
-        now = time.monotonic()
-        for connection in list(self.connections):
-            connection.look_at_clock(now)
-        for handshake in list(self.handshakes):
-            handshake.look_at_clock(now)
-        self._sweeper = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self.sweep)
-
-    async def drain(self, seconds: float) -> None:
-        """Answer what has begun, for at most `seconds`; then close every connection."""
-        self.closing = True
-        end = time.monotonic() + seconds
-        for connection in list(self.connections):
-            connection.close_if_idle()
-        under_way = (Stage.HEAD, Stage.BODY, Stage.BUSY, Stage.TUNNEL)
-        while any(row.stage in under_way for row in self.connections):
-            if time.monotonic() > end:
-                break
-            await asyncio.sleep(0.02)
-        for handshake in list(self.handshakes):
-            handshake.abort()
-        for connection in list(self.connections):
-            connection.abort()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
 
 
 class Connection(asyncio.Protocol):
@@ -524,14 +447,6 @@ class Connection(asyncio.Protocol):
         data = line + b"\r\nconnection: close\r\n" + rest
         self._tunnel = Tunnel(self.transport, self._entrance.application)
         self._tunnel.open(self._entrance.scheme, *self.peer, data)
-
-
-def reply(status: int, date: bytes, body: bytes, rows: bytes = b"") -> bytes:
-    """Return an answer in JSON; `rows` are further header lines."""
-    return (
-        b"HTTP/1.1 %d %s\r\ndate: %s\r\ncontent-type: application/json\r\n"
-        b"content-length: %d\r\n%s\r\n%s" % (status, _REASONS[status], date, len(body), rows, body)
-    )
 
 
 def _text(headers: dict[bytes, bytes], name: bytes) -> str | None:

@@ -12,7 +12,8 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from askfirst.collector.connection import Connection, Entrance
+from askfirst.collector.connection import Connection
+from askfirst.collector.entrance import Entrance
 
 HANDSHAKE_SECONDS = 10.0
 READ_BYTES = 64 * 1024

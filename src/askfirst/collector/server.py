@@ -23,7 +23,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from askfirst.collector import lean, tls, worker
 from askfirst.collector.collector import Collector
-from askfirst.collector.connection import Entrance
+from askfirst.collector.entrance import Entrance
 from askfirst.collector.private import reason_of
 from askfirst.collector.renewal import Files, Renewal
 from askfirst.collector.workers import WorkerError, Workers, bound

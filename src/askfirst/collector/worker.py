@@ -20,8 +20,8 @@ import msgspec
 
 from askfirst.collector import tls
 from askfirst.collector.config import Limits
-from askfirst.collector.connection import Entrance
 from askfirst.collector.door import Door
+from askfirst.collector.entrance import Entrance
 from askfirst.collector.log import Log, LogError
 from askfirst.collector.metrics import Counts, Metrics
 from askfirst.collector.secure import Secure
