@@ -1,6 +1,6 @@
 """What the collector's door takes, next to its floors, in one run on this machine.
 
-    python bench/ingest.py [--seconds 10] [--workers 2] [--stored 50000000] [--json]
+    python bench/ingest.py [--seconds 10] [--workers 2] [--stored 50000000] [--write FILE]
 
 The load comes from wrk (Debian: `apt install wrk`) on the same cores, over loopback. The floors:
 the same protocol with a handler that answers and does nothing (also with the loop's TLS), decoding
@@ -56,6 +56,7 @@ purpose = "How many environments do you use?"
 """
 
 
+BEGIN, END = "<!-- bench/ingest.py begin -->", "<!-- bench/ingest.py end -->"
 A_YEAR = 222  # events of a simulated installation, and a few more or less
 
 
@@ -96,6 +97,12 @@ def main() -> None:
         print(json.dumps(rows, indent=2))
     else:
         print(_table(rows))
+    if options.write:
+        head, begin, rest = options.write.read_text().partition(BEGIN)
+        _, end, tail = rest.partition(END)
+        if not end:
+            sys.exit(f"there is no {BEGIN} and {END} to write between")
+        options.write.write_text(f"{head}{begin}\n{_table(rows)}\n{end}{tail}")
 
 
 def _options() -> argparse.Namespace:
@@ -104,6 +111,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1, help="of wrk")
     parser.add_argument("--stored", type=int, default=0, help="about so many events beforehand")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table into FILE too")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 

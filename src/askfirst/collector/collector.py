@@ -13,7 +13,7 @@ from askfirst.collector import private
 from askfirst.collector.config import Config
 from askfirst.collector.door import Door
 from askfirst.collector.ingest import Taken, answer
-from askfirst.collector.loader import Loader, Places
+from askfirst.collector.loader import NICE, Loader, Places
 from askfirst.collector.log import Log
 from askfirst.collector.metrics import Counts, Metrics, add_up
 from askfirst.collector.request import Refusal
@@ -56,7 +56,15 @@ class Collector:
         own.roll = self.log.roll
         self.door = Door(self.log, config.contracts, config.limits, self.metrics, now)
         self.loader = Loader(
-            list(self.tails.values()), store, lambda: self.contracts, self.metrics, now, say
+            list(self.tails.values()),
+            store,
+            lambda: self.contracts,
+            self.metrics,
+            now,
+            say,
+            # with one process it shares the interpreter with those who take events: if it were
+            # kept waiting while it holds that, so were they
+            nice=NICE if config.workers > 1 else 0,
         )
         self.entrance: Entrance | None = None  # unless workers take the events
         self._workers: Workers | None = None

@@ -7,12 +7,14 @@ loader's thread is the only one that writes to the store; who wants something do
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from threading import Event, Lock, Thread
+from threading import Event, Lock, Thread, get_native_id
 from typing import TypeVar
 
 import msgspec
@@ -26,6 +28,7 @@ from askfirst.contract.model import Contract
 from askfirst.stores.base import DAY_MS, Position, Store, StoreError
 
 MOST_EVENTS = 50_000  # in one transaction
+NICE = 5  # below processes that take events: these have somebody waiting, and the log keeps well
 LINGER = 2.0  # seconds between transactions, unless a log is behind or somebody waits
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds between attempts that fail
 RETAIN_AGAIN_MS = 3_600_000  # after a retention that failed
@@ -45,7 +48,8 @@ class _Waiter:
 class Loader:
     """The thread between logs and a store.
 
-    `now` returns ms UTC; `say` takes one line for the operator.
+    `now` returns ms UTC; `say` takes one line for the operator; `nice` is how far it stands back
+    where processors are short (Linux only; elsewhere that is of processes, not of threads).
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class Loader:
         *,
         most_events: int = MOST_EVENTS,
         linger: float = LINGER,
+        nice: int = 0,
     ) -> None:
         self.trouble = ""  # why loading stands still, or ""
         self._tails = tails
@@ -69,6 +74,7 @@ class Loader:
         self._say = say
         self._most_events = most_events
         self._linger = linger
+        self._nice = nice
         self._positions = {tail.name: tail.start for tail in tails}
         self._settled: dict[str, tuple[int, int]] = {}
         self._unsure = False
@@ -155,6 +161,8 @@ class Loader:
     # The thread
 
     def _run(self) -> None:
+        if self._nice and sys.platform == "linux":
+            os.setpriority(os.PRIO_PROCESS, get_native_id(), self._nice)
         pause = FIRST_PAUSE
         while True:
             self._do_jobs()
