@@ -16,6 +16,7 @@ import asyncio
 import json
 import math
 import os
+import platform
 import re
 import shutil
 import signal
@@ -102,7 +103,16 @@ def main() -> None:
         _, end, tail = rest.partition(END)
         if not end:
             sys.exit(f"there is no {BEGIN} and {END} to write between")
-        options.write.write_text(f"{head}{begin}\n{_table(rows)}\n{end}{tail}")
+        text = f"{_surroundings(options)}\n\n{_table(rows)}"
+        options.write.write_text(f"{head}{begin}\n{text}\n{end}{tail}")
+
+
+def _surroundings(options: argparse.Namespace) -> str:
+    return (
+        f"`bench/ingest.py --seconds {options.seconds}`, {options.workers} workers, "
+        f"CPython {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores, "
+        f"load {os.getloadavg()[1]:.1f} over the last five minutes, the bench's own included."
+    )
 
 
 def _options() -> argparse.Namespace:

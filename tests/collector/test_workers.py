@@ -285,3 +285,13 @@ def test_what_workers_count_for_many_tools_gets_through(
     assert metric(server, "askfirst_events_accepted_total") == len(names)
     assert metric(server, "askfirst_events_dropped_total") == 5 * len(names)
     assert "Traceback" not in server.errors
+
+
+def test_connections_are_dealt_out_to_all(begin: Start, home: Path) -> None:
+    server = begin()
+    before = [Watermark(log_of(home) / name).get() for name in "12"]
+    for _ in range(40):  # all at one would be chance once in 2**39
+        post(server)
+    after = [Watermark(log_of(home) / name).get() for name in "12"]
+    assert all(then < now for then, now in zip(before, after, strict=True))
+    assert stored(server) == 40

@@ -162,7 +162,9 @@ class Loader:
 
     def _run(self) -> None:
         if self._nice and sys.platform == "linux":
-            os.setpriority(os.PRIO_PROCESS, get_native_id(), self._nice)
+            thread = get_native_id()
+            nice = os.getpriority(os.PRIO_PROCESS, thread) + self._nice
+            os.setpriority(os.PRIO_PROCESS, thread, nice)
         pause = FIRST_PAUSE
         while True:
             self._do_jobs()

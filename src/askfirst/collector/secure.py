@@ -42,6 +42,8 @@ class Secure(asyncio.Protocol):
             self._entrance.handshakes.add(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_over:
+            return
         self._in.write(data)
         try:
             if self._connection is None:

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import ssl
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -181,6 +182,7 @@ def run(app: Any, listener: socket.socket, started: Callable[[], None], files: F
     """
     lean.go_without_pandas()
     lean.give_back_memory()
+    sys.setswitchinterval(worker.SWITCH_SECONDS)
     config = _quiet(app, _Behind)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # one that comes early must not end the collector
     with tempfile.TemporaryDirectory(prefix="askfirst-") as folder:

@@ -15,6 +15,7 @@ import msgspec
 from askfirst.collector.collector import Collector, log_count
 from askfirst.collector.log import LogError
 from askfirst.collector.metrics import Counts, add_up
+from askfirst.collector.private import reason_of
 from askfirst.collector.tail import Tail
 from askfirst.collector.worker import GRACE_SECONDS, Order, Report, Setup
 
@@ -161,8 +162,11 @@ class Workers:
     async def start(self) -> None:
         """Start as many as the collector is to have. Raises WorkerError."""
         names = [str(number) for number in range(1, self._collector.config.workers + 1)]
-        for name in names:
-            self._hired[name] = self._hire(name)
+        try:
+            for name in names:
+                self._hired[name] = self._hire(name)
+        except OSError as error:
+            raise WorkerError(f"a worker cannot listen: {reason_of(error)}") from error
         await asyncio.gather(*(hired.begin() for hired in self._hired.values()))
         self._keeping = [asyncio.create_task(self._keep(name)) for name in names]
 

@@ -152,7 +152,7 @@ class Worker:
                 if not part:
                     return last
                 data += part
-        except ConnectionError:
+        except OSError:  # it has been closed, at whatever moment of ours
             return last
 
     def _judge(self, made: Made, reply: Reply) -> None:
