@@ -51,9 +51,7 @@ def bound(family: int, address: tuple[object, ...]) -> socket.socket:
 
 
 class _Hired:
-    """One worker process. `listener` is the socket it accepts connections on, its own from now on,
-    so that no connection waits for a process that has ended.
-    """
+    """One worker process. `listener` is the socket it accepts connections on."""
 
     def __init__(
         self,
@@ -72,7 +70,7 @@ class _Hired:
         ours, theirs = socket.socketpair()
         self._socket = ours
         words = ["-m", "askfirst.collector.worker", str(listener.fileno()), str(theirs.fileno())]
-        with theirs, listener:
+        with theirs:
             self.process = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, *words],
                 stdin=subprocess.DEVNULL,
@@ -155,6 +153,7 @@ class Workers:
         self._application = application
         self._pair = pair
         self._hired: dict[str, _Hired] = {}
+        self._listeners: dict[str, socket.socket] = {}
         self._gone: Counts = []  # what ended workers had counted: a counter must not go back
         self._keeping: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -173,6 +172,8 @@ class Workers:
     async def stop(self) -> None:
         """Have all of them answer what has begun, and end."""
         self._stopping = True
+        for listener in self._listeners.values():
+            listener.close()
         for hired in self._hired.values():
             hired.tell(Order("stop"))
         if not self._keeping:
@@ -201,13 +202,18 @@ class Workers:
 
     def _hire(self, name: str) -> _Hired:
         tail = self._collector.tails[name]
+        if name not in self._listeners:
+            self._listeners[name] = self._listener_of_its_own()
+        return _Hired(tail, lambda: self._setup(tail), self._listeners[name], self._collector.say)
+
+    def _listener_of_its_own(self) -> socket.socket:
+        """Return a socket for a worker, and for the next in its place: connections that came when
+        it had ended wait for that one.
+        """
         listener = self._listener
-        own = (
-            bound(listener.family, listener.getsockname())
-            if sys.platform == "linux"
-            else listener.dup()
-        )
-        return _Hired(tail, lambda: self._setup(tail), own, self._collector.say)
+        if sys.platform != "linux":
+            return listener.dup()
+        return bound(listener.family, listener.getsockname())
 
     def _setup(self, tail: Tail) -> Setup:
         config = self._collector.config
@@ -240,6 +246,8 @@ class Workers:
                 try:
                     await self._start_again(name)
                 except (WorkerError, LogError, OSError) as error:
+                    if name in self._listeners:  # others get the connections meanwhile
+                        self._listeners.pop(name).close()
                     if str(error) != trouble:
                         trouble = str(error)
                         self._collector.say(f"worker {name} is still missing: {trouble}")
