@@ -1,4 +1,5 @@
-"""Takes the picture of the question that the README shows: `make screenshots`.
+"""Takes the picture of the question that the README shows, and writes its text beside it:
+`make screenshots`.
 
 The example CLI runs in a real terminal, in a home of its own; pyte keeps its screen, Chromium
 draws it.
@@ -28,8 +29,8 @@ b {{ color: #fff; }} .command {{ color: #7fd1ae; }}
 {screen}</pre>"""
 
 
-def question() -> list[str]:
-    """Return the lines that someone sees who runs `stratus init` for the first time, as HTML."""
+def question() -> pyte.Screen:
+    """Return what someone sees who runs `stratus init chat` for the first time."""
     with tempfile.TemporaryDirectory() as home:
         environment = {"HOME": home, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TERM": "xterm"}
         argv = (sys.executable, "-m", "stratus", "init", "chat")
@@ -38,7 +39,7 @@ def question() -> list[str]:
             shown = terminal.text
     screen = pyte.Screen(COLUMNS, LINES)
     pyte.Stream(screen).feed(shown.replace("\n", "\r\n"))
-    return [drawn(screen.buffer[line]) for line in range(screen.cursor.y + 1)]
+    return screen
 
 
 def drawn(line: dict[int, pyte.screens.Char]) -> str:
@@ -52,11 +53,17 @@ def drawn(line: dict[int, pyte.screens.Char]) -> str:
 
 
 def main() -> None:
-    """Write docs/images/question.png."""
+    """Write docs/images/question.png and question.txt."""
+    screen = question()
+    lines = range(screen.cursor.y + 1)
+    text = "\n".join(screen.display[line].rstrip() for line in lines)
+    PICTURE.with_suffix(".txt").write_text(text + "\n")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(device_scale_factor=2)
-        page.set_content(PAGE.format(screen="\n".join(question())))
+        page.set_content(
+            PAGE.format(screen="\n".join(drawn(screen.buffer[line]) for line in lines))
+        )
         page.locator("body").screenshot(path=PICTURE)
         browser.close()
     sys.stdout.write(f"docs/images/{PICTURE.name}\n")
