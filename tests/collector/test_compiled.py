@@ -33,7 +33,8 @@ def test_what_the_client_forms_goes_the_fast_way(tool: str) -> None:
     value = batch(event, always, full_event(tool, 3), tool=tool, contract="sha256:of-an-older-one")
     checked = fast(value)
     assert checked is not None
-    frame, refused = checked
+    frame, outside, refused = checked
+    assert outside == []
     assert refused == []
     assert frame == check_frame(value)
     assert set(frame.fields) == set(TERMS[tool].contract.fields)
@@ -139,7 +140,8 @@ def test_admission_is_asked_once_for_each_event_in_order() -> None:
     body = json.dumps(batch(*events)).encode()
     checked = TERMS["stratus"].compiled.take(body, NOW, admit)
     assert checked is not None
-    frame, refused = checked
+    frame, outside, refused = checked
+    assert outside == []
     installations = [bytes.fromhex(event["installationId"]) for event in events]
     assert asked == [
         ("stratus", installation, event["timestamp"])

@@ -122,7 +122,7 @@ def import_(file: Path, tool: str | None, store: str | None, contract: str | Non
     if dropped:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(dropped.items()))
         text = f"not taken: {reasons}"
-        if set(dropped) - {DropReason.TOO_OLD.value}:
+        if set(dropped) - {DropReason.TOO_OLD.value, DropReason.OUTSIDE_SAMPLE.value}:
             raise Failure(f"{text}; is this the contract they were collected under?")
         click.echo(text, err=True)
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import compress
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec.structs import astuple
 
 from askfirst.collector.frames import INSTALLATION_BYTES, EventsFrame, pack_moments, pieces
+from askfirst.contract import sampling
 from askfirst.contract.model import Contract, Field
 from askfirst.contract.version import is_released
 from askfirst.stores.base import DAY_MS
@@ -39,6 +40,7 @@ class Compiled:
     def __init__(self, contract: Contract, places: Places) -> None:
         self._tool = contract.name
         self._retention_ms = contract.retention_days * DAY_MS
+        self._limit = sample_limit(contract)
         self._table = table = _Table(places, _leaf_types(contract))
         self._fields = [(name, table.index[name]) for name in contract.fields]
         self._hashes = [table.index[n] for n in ("installationId", *_treated(contract, "hash"))]
@@ -70,14 +72,22 @@ class Compiled:
             id_ = _uuids(columns[self._id])
         except (DoubtError, msgspec.MsgspecError, ValueError, RecursionError):
             return None  # ValueError: from fromhex, or for text that is no UTF-8
+        outside: list[str] = []
+        if self._limit:
+            inside = [one < self._limit for one in pieces(installation, INSTALLATION_BYTES)]
+            if not all(inside):
+                outside, columns = self._divide(columns, inside)
+                id_, installation = self._identities(columns)
+        refused: list[str] = []
         if admit is not None:
             asked = zip(
                 pieces(installation, INSTALLATION_BYTES), columns[self._timestamp], strict=True
             )
             taken = [admit(self._tool, *row) for row in asked]
             if not all(taken):
-                return self._share(columns, taken, now)
-        return self._frame(columns, id_, installation, now), []
+                refused, columns = self._divide(columns, taken)
+                id_, installation = self._identities(columns)
+        return Checked(self._frame(columns, id_, installation, now), outside, refused)
 
     def _check(self, columns: Columns, now: int) -> bytes:
         """Check what the types cannot say; return the installations. Raises DoubtError."""
@@ -88,11 +98,13 @@ class Compiled:
             raise DoubtError
         return _hashes(_present(columns, self._hashes))[: INSTALLATION_BYTES * len(moments)]
 
-    def _share(self, columns: Columns, taken: list[bool], now: int) -> Checked:
-        refused = [id_ for id_, yes in zip(columns[self._id], taken, strict=True) if not yes]
-        kept = [tuple(compress(column, taken)) for column in columns]
-        id_, installation = _uuids(kept[self._id]), _hashes(kept[self._installation])
-        return self._frame(kept, id_, installation, now), refused
+    def _divide(self, columns: Columns, kept: list[bool]) -> tuple[list[str], Columns]:
+        """Return the ids of events that are not kept, and the columns of those that are."""
+        gone = [id_ for id_, yes in zip(columns[self._id], kept, strict=True) if not yes]
+        return gone, [tuple(compress(column, kept)) for column in columns]
+
+    def _identities(self, columns: Columns) -> tuple[bytes, bytes]:
+        return _uuids(columns[self._id]), _hashes(columns[self._installation])
 
     def _frame(self, columns: Columns, id_: bytes, installation: bytes, now: int) -> EventsFrame:
         fields: dict[str, list[str | bool | None]] = {}
@@ -114,7 +126,22 @@ class Compiled:
 
 
 Columns: TypeAlias = list[tuple[Any, ...]]
-Checked: TypeAlias = tuple[EventsFrame, list[str]]  # and the ids of events that `admit` refused
+
+
+class Checked(NamedTuple):
+    """What a batch comes to: a frame, and the ids of events that are not in it.
+
+    `outside`: of installations that are not in the sample; `refused`: by `admit`.
+    """
+
+    frame: EventsFrame
+    outside: list[str]
+    refused: list[str]
+
+
+def sample_limit(contract: Contract) -> bytes:
+    """Return the bytes below which installations are in the sample; b"" if all are."""
+    return bytes.fromhex(sampling.limit(contract.sample)) if contract.sample < 1 else b""
 
 
 class Released:

@@ -69,10 +69,12 @@ def take(body: bytes, terms: Mapping[str, Terms], now: int, admit: Admit | None 
     checked = meant.compiled.take(body, now, admit) if meant else None
     if checked is None:
         return take_by_steps(body, terms, now, admit)
-    frame, refused = checked
-    if refused:
-        frame.counts = {f"dropped:{DropReason.DAILY_CAP.value}": len(refused)}
-    return taken(frame, [(id_, DropReason.DAILY_CAP) for id_ in refused])
+    dropped: Dropped = [(id_, DropReason.OUTSIDE_SAMPLE) for id_ in checked.outside]
+    dropped += [(id_, DropReason.DAILY_CAP) for id_ in checked.refused]
+    for _, reason in dropped:
+        kind = f"dropped:{reason.value}"
+        checked.frame.counts[kind] = checked.frame.counts.get(kind, 0) + 1
+    return taken(checked.frame, dropped)
 
 
 def take_by_steps(
