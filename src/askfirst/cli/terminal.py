@@ -152,7 +152,7 @@ def _active(page: _Page, answer: Answer, _tool: str) -> None:
     if "estimate" in answer:
         header += ["from", "to"]
         for row in rows:
-            row += map(number, interval_of(answer, row[0]) or ())
+            row.extend(map(number, interval_of(answer, row[0]) or ()))
     page.table(header, rows, words=2)
     page.caption()
     series = answer["series"]

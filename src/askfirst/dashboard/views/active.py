@@ -27,10 +27,8 @@ def view(store: Store, selection: Selection) -> View:
     return View(
         sentences=(sentences.active(answer, selection.tool),),
         numbers=(
-            Number(
-                "in 28 days", f"{answer['monthly']:,}", _between(answer, "monthly") or "monthly"
-            ),
-            Number("regular", f"{answer['regular']:,}", _between(answer, "regular") or note),
+            Number("in 28 days", f"{answer['monthly']:,}", _between(answer, "monthly", "monthly")),
+            Number("regular", f"{answer['regular']:,}", _between(answer, "regular", note)),
             Number("in 7 days", f"{answer['weekly']:,}", "weekly"),
             Number("on the day", f"{answer['daily']:,}", "daily"),
             Number("new", f"{answer['new']:,}", "first seen in the 28 days"),
@@ -42,9 +40,10 @@ def view(store: Store, selection: Selection) -> View:
     )
 
 
-def _between(answer: dict[str, Any], key: str) -> str:
+def _between(answer: dict[str, Any], key: str, certain: str) -> str:
+    """Return the interval of an estimate; what to say beside a count instead."""
     found = interval_of(answer, key)
-    return "" if found is None else f"{found[0]:,} to {found[1]:,}"
+    return certain if found is None else f"{found[0]:,} to {found[1]:,}"
 
 
 def series(store: Store, selection: Selection) -> Figure:
