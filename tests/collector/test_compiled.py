@@ -33,8 +33,7 @@ def test_what_the_client_forms_goes_the_fast_way(tool: str) -> None:
     value = batch(event, always, full_event(tool, 3), tool=tool, contract="sha256:of-an-older-one")
     checked = fast(value)
     assert checked is not None
-    frame, outside, refused = checked
-    assert outside == []
+    frame, refused = checked
     assert refused == []
     assert frame == check_frame(value)
     assert set(frame.fields) == set(TERMS[tool].contract.fields)
@@ -140,14 +139,13 @@ def test_admission_is_asked_once_for_each_event_in_order() -> None:
     body = json.dumps(batch(*events)).encode()
     checked = TERMS["stratus"].compiled.take(body, NOW, admit)
     assert checked is not None
-    frame, outside, refused = checked
-    assert outside == []
+    frame, refused = checked
     installations = [bytes.fromhex(event["installationId"]) for event in events]
     assert asked == [
         ("stratus", installation, event["timestamp"])
         for installation, event in zip(installations, events, strict=True)
     ]
-    assert refused == [events[1]["id"], events[2]["id"]]
+    assert refused == [(events[at]["id"], "daily-cap") for at in (1, 2)]
     assert pieces(frame.installation, 32) == [installations[0], installations[3]]
     assert moments(frame.timestamp) == [events[0]["timestamp"], events[3]["timestamp"]]
     assert [bytes.hex(id_) for id_ in pieces(frame.id, 16)] == [

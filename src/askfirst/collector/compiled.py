@@ -23,6 +23,7 @@ from askfirst.stores.base import DAY_MS
 MOST_EVENTS = 1_000  # in one batch
 MOST_VERSIONS = 4_096  # remembered; a tool has some hundred, and only released ones are kept
 FROM_FUTURE_MS = DAY_MS
+OUTSIDE_SAMPLE, DAILY_CAP = "outside-sample", "daily-cap"  # of pipeline.DropReason
 
 # key -> what belongs there: a declared field, one that every event has, or further keys
 Places: TypeAlias = dict[str, "Field | str | Places"]
@@ -72,22 +73,22 @@ class Compiled:
             id_ = _uuids(columns[self._id])
         except (DoubtError, msgspec.MsgspecError, ValueError, RecursionError):
             return None  # ValueError: from fromhex, or for text that is no UTF-8
-        outside: list[str] = []
-        if self._limit:
-            inside = [one < self._limit for one in pieces(installation, INSTALLATION_BYTES)]
-            if not all(inside):
-                outside, columns = self._divide(columns, inside)
-                id_, installation = self._identities(columns)
-        refused: list[str] = []
-        if admit is not None:
+        if admit is not None or self._limit:
             asked = zip(
                 pieces(installation, INSTALLATION_BYTES), columns[self._timestamp], strict=True
             )
-            taken = [admit(self._tool, *row) for row in asked]
-            if not all(taken):
-                refused, columns = self._divide(columns, taken)
-                id_, installation = self._identities(columns)
-        return Checked(self._frame(columns, id_, installation, now), outside, refused)
+            why = [self._refusal(*row, admit) for row in asked]
+            if any(why):
+                return self._divide(columns, why, now)
+        return Checked(self._frame(columns, id_, installation, now), [])
+
+    def _refusal(self, installation: bytes, timestamp: int, admit: Admit | None) -> str:
+        """Say why an event that is fine is dropped; "" if it is not."""
+        if self._limit and installation >= self._limit:
+            return OUTSIDE_SAMPLE
+        if admit is None or admit(self._tool, installation, timestamp):
+            return ""
+        return DAILY_CAP
 
     def _check(self, columns: Columns, now: int) -> bytes:
         """Check what the types cannot say; return the installations. Raises DoubtError."""
@@ -98,13 +99,12 @@ class Compiled:
             raise DoubtError
         return _hashes(_present(columns, self._hashes))[: INSTALLATION_BYTES * len(moments)]
 
-    def _divide(self, columns: Columns, kept: list[bool]) -> tuple[list[str], Columns]:
-        """Return the ids of events that are not kept, and the columns of those that are."""
-        gone = [id_ for id_, yes in zip(columns[self._id], kept, strict=True) if not yes]
-        return gone, [tuple(compress(column, kept)) for column in columns]
-
-    def _identities(self, columns: Columns) -> tuple[bytes, bytes]:
-        return _uuids(columns[self._id]), _hashes(columns[self._installation])
+    def _divide(self, columns: Columns, why: list[str], now: int) -> Checked:
+        dropped = [row for row in zip(columns[self._id], why, strict=True) if row[1]]
+        taken = [not reason for reason in why]
+        kept = [tuple(compress(column, taken)) for column in columns]
+        id_, installation = _uuids(kept[self._id]), _hashes(kept[self._installation])
+        return Checked(self._frame(kept, id_, installation, now), dropped)
 
     def _frame(self, columns: Columns, id_: bytes, installation: bytes, now: int) -> EventsFrame:
         fields: dict[str, list[str | bool | None]] = {}
@@ -129,14 +129,10 @@ Columns: TypeAlias = list[tuple[Any, ...]]
 
 
 class Checked(NamedTuple):
-    """What a batch comes to: a frame, and the ids of events that are not in it.
-
-    `outside`: of installations that are not in the sample; `refused`: by `admit`.
-    """
+    """What a batch comes to: a frame, and (id, why) of each event that is not in it."""
 
     frame: EventsFrame
-    outside: list[str]
-    refused: list[str]
+    dropped: list[tuple[str, str]]
 
 
 def sample_limit(contract: Contract) -> bytes:

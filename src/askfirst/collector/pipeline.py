@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
+from askfirst.collector import compiled
 from askfirst.collector.compiled import FROM_FUTURE_MS, Admit, Compiled, Places, sample_limit
 from askfirst.collector.frames import EventsFrame, pack_moments
 from askfirst.contract.event import ALWAYS, is_hash, is_treated, is_uuid
@@ -29,8 +30,10 @@ class DropReason(str, Enum):
     MALFORMED_FIELD = "malformed-field"  # a value has not the form that its treatment gives
     TOO_OLD = "too-old"  # older than the contract's retention
     FROM_FUTURE = "from-future"  # over 24 hours ahead of the collector's clock
-    OUTSIDE_SAMPLE = "outside-sample"  # the contract's sample leaves the installation out
-    DAILY_CAP = "daily-cap"  # the installation has sent more of that day than anybody can use
+    OUTSIDE_SAMPLE = compiled.OUTSIDE_SAMPLE  # the contract's sample leaves the installation out
+    DAILY_CAP = (
+        compiled.DAILY_CAP
+    )  # the installation has sent more of that day than anybody can use
 
 
 class Terms:
