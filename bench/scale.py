@@ -46,7 +46,7 @@ INPUTS = {
     "request": Input(1_283.0, "µs of CPU", "a delivery over TLS of its own, at the door", INGEST),
     "door": Input(6.5, "µs of CPU", "each event more in it, at the door", INGEST),
     "loader": Input(31.5, "µs of CPU", "an event that came alone, from log to store", INGEST),
-    "stored": Input(100.0, "bytes", "an event in the embedded store", STORE),
+    "stored": Input(52.0, "bytes", "an event in the embedded store", STORE),
     "busy": Input(0.6, "of a core", "load at the peak that leaves room for a failure", ASSUMED),
     "cores": Input(8.0, "cores", "a collector's machine", ASSUMED),
     "file": Input(500e6, "events", "one DuckDB file whose questions stay quick enough", ASSUMED),
