@@ -61,6 +61,14 @@ def test_who_is_not_queues_and_sends_nothing(tool: Tool, receiver: Receiver) -> 
     assert "not in the sample" in tool.run("telemetry", "show").stderr
 
 
+def test_who_says_yes_is_told_that_they_are_not_in_it(tool: Tool) -> None:
+    sample_half(tool, OUTSIDE)
+    told = "Still, nothing is sent here: this installation is not in the sample."
+    assert told in tool.run("telemetry", "on").stdout
+    become(tool, INSIDE)
+    assert told not in tool.run("telemetry", "on").stdout
+
+
 def test_that_is_remembered(tool: Tool) -> None:
     sample_half(tool, OUTSIDE)
     tool.start()

@@ -101,6 +101,8 @@ def _on(telemetry: "Telemetry") -> int:
     decision = recording.decide(telemetry, terminal=False)
     if not decision.send:
         _print(f"Still, nothing is sent here: {decision.explain()}.")
+    elif not recording.takes_part(contract, _installation(places)):
+        _print("Still, nothing is sent here: this installation is not in the sample.")
     return 0
 
 
