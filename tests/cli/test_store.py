@@ -129,6 +129,18 @@ def test_an_export_shows_a_bar_on_a_terminal(place: Path, tmp_path: Path, ending
     assert "3 events" in text
 
 
+def test_import_leaves_out_who_is_not_in_the_sample(
+    run: Run, place: Path, contract: str, tmp_path: Path
+) -> None:
+    """That is no mistake: the contract asked more of them when they were collected."""
+    fill(place, [*sent(), *sent(installationId="11" * 32)])
+    run("export", tmp_path / "e.csv")
+    Path(contract).write_text(CONTRACT.replace("[tool]", "[tool]\nsample = 0.5"))
+    result = run("import", tmp_path / "e.csv", "--contract", contract, store=tmp_path / "o.duckdb")
+    assert "stored 3 events" in result.stderr
+    assert "not taken: outside-sample 3" in result.stderr
+
+
 def test_ndjson_is_what_was_sent(run: Run, place: Path, tmp_path: Path) -> None:
     events = sent()
     fill(place, events)

@@ -109,7 +109,7 @@ command is ever recorded.
 {chr(10).join(rows)}
 
 Never: {NEVER}.
-{sampled(contract) + chr(10) if contract.sample < 1 else ""}
+{chr(10) + sampled(contract) + chr(10) if contract.sample < 1 else ""}
 The data is pseudonymous, not anonymous: the same installation always has the same hash.
 Events are deleted after {contract.retention_days} days.
 
