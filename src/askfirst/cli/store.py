@@ -95,7 +95,8 @@ def export(file: Path, tool: str | None, store: str | None, *, for_others: bool)
     """
     with _opened(store) as opened, _failing():
         contract = _contract_of(opened, tool)
-        batches = _watched("exporting", opened.events(contract.name))
+        total = opened.count(contract.name)
+        batches = _watched("exporting", opened.events(contract.name), total)
         disguise = eventfile.Disguise(contract) if for_others else None
         count = eventfile.write(file, batches, disguise)
     click.echo(f"wrote {count:,} events to {file}", err=True)
@@ -122,7 +123,7 @@ def import_(file: Path, tool: str | None, store: str | None, contract: str | Non
     if dropped:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(dropped.items()))
         text = f"not taken: {reasons}"
-        if set(dropped) - {DropReason.TOO_OLD.value}:
+        if set(dropped) - {DropReason.TOO_OLD.value, DropReason.OUTSIDE_SAMPLE.value}:
             raise Failure(f"{text}; is this the contract they were collected under?")
         click.echo(text, err=True)
 
@@ -261,20 +262,26 @@ def _as_they_happened(events: Events) -> Events:
     return events
 
 
-def _watched(what: str, batches: Iterable[T]) -> Iterator[T]:
-    """Yield batches, with a count of events on stderr if that is a terminal."""
+def _watched(what: str, batches: Iterable[T], total: int | None = None) -> Iterator[T]:
+    """Yield batches, with a bar on stderr if that is a terminal; `total` is in events."""
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
     columns = (
-        SpinnerColumn(),
         TextColumn("{task.description}"),
+        BarColumn(),
         TextColumn("{task.completed:,} events"),
-        TimeElapsedColumn(),
+        TimeElapsedColumn() if total is None else TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=None)
+        task = progress.add_task(what, total=total)
         for batch in batches:
             yield batch
             progress.advance(task, len(batch))

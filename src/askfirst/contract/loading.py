@@ -33,6 +33,7 @@ _TOOL_KEYS = (
     "retention_days",
     "commands",
     "state",
+    "sample",
 )
 _FIELD_KEYS = ("treatment", "purpose", "values", "buckets")
 
@@ -142,6 +143,7 @@ class _Reader:
             fields=self.fields(data.get("fields", {})),
             releases=self.releases(data.get("releases", {})),
             state=str(state),
+            sample=self.share("tool.sample", tool.get("sample", 1)),
         )
 
     def unknown(self, prefix: str, table: "dict[str, Any]", known: "tuple[str, ...]") -> None:
@@ -176,6 +178,13 @@ class _Reader:
             self.problems.append(f"{key}: {found}; give whole days from 1 to 3660")
             return 0
         return value
+
+    def share(self, key: str, value: "Any") -> float:
+        plain = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not plain or not 0 < value <= 1:  # false for nan too
+            self.problems.append(f"{key}: {value!r} will not do; give a share above 0, up to 1")
+            return 1.0
+        return float(value)
 
     def commands(self, value: "Any") -> "tuple[str, ...]":
         if not isinstance(value, list) or not value:

@@ -1,6 +1,7 @@
 """Contract -> the words a user reads: the prompt, the payload in words, TELEMETRY.md."""
 
 from askfirst.contract.model import Contract, Field
+from askfirst.contract.sampling import percent
 
 NEVER = (
     "arguments, option values, paths, host or user names, environment variables, free text, "
@@ -38,6 +39,14 @@ def agree_label(contract: Contract) -> str:
     return f"Yes, I agree to share usage data with {contract.organisation}."
 
 
+def sampled(contract: Contract) -> str:
+    """Say who takes part, where that is a share of those who agree."""
+    return (
+        f"Of those who say Yes, {percent(contract.sample)} take part, drawn at random; "
+        "the others send nothing. The share may change, what is collected may not."
+    )
+
+
 def question(contract: Contract) -> str:
     """Return what is said before the two choices: paragraphs and bullets, unwrapped lines."""
     purposes = list(dict.fromkeys(field.purpose for field in contract.fields.values()))
@@ -59,6 +68,7 @@ def question(contract: Contract) -> str:
         *fields,
         "",
         f"What is never collected: {NEVER}.",
+        *([sampled(contract)] if contract.sample < 1 else []),
         "",
         f"It is pseudonymous, goes to {contract.organisation} only, is deleted after {days} days.",
         "Saying No has no disadvantage. You can change your mind at any time:",
@@ -99,7 +109,7 @@ command is ever recorded.
 {chr(10).join(rows)}
 
 Never: {NEVER}.
-
+{chr(10) + sampled(contract) + chr(10) if contract.sample < 1 else ""}
 The data is pseudonymous, not anonymous: the same installation always has the same hash.
 Events are deleted after {contract.retention_days} days.
 

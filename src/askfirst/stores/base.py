@@ -146,7 +146,11 @@ class Store(Protocol):
         """Return the contracts in force, by tool name."""
 
     def query(self, name: str, parameters: Mapping[str, object]) -> list[tuple[object, ...]]:
-        """Run `questions/<name>.sql` of this engine. Sees every `load` that has returned."""
+        """Run `questions/<name>.sql` of this engine. Sees every `load` that has returned.
+
+        `parameters` has the `tool` at least. Where its contract in force has a sample, the question
+        sees installations in that alone (`contract.sampling`), whatever else is stored.
+        """
 
     def erase(self, tool: str, installation: bytes) -> int:
         """Forget an installation (32 bytes) and everything said about it; return how many
