@@ -29,10 +29,10 @@ class UpkeepError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A store, where its file is, and the clock (ms UTC)."""
+    """A store, where its file is (None: on a server), and the clock (ms UTC)."""
 
     store: Store
-    path: Path
+    path: Path | None
     now: Callable[[], int]
 
 
@@ -68,9 +68,11 @@ def check(place: Place, _asked: Check) -> Answer:
 
 def backup(place: Place, asked: Backup) -> Answer:
     """Make a backup beside the store and delete the oldest; return its path."""
+    if place.path is None:
+        raise UpkeepError("a server keeps its own backups; see docs/clickhouse.md")
     if not 1 <= asked.keep <= MOST_KEPT:
         raise UpkeepError(f"keep is 1 to {MOST_KEPT}")
-    return {"backup": str(make_backup(place, asked.keep))}
+    return {"backup": str(make_backup(place, place.path, asked.keep))}
 
 
 def retain(place: Place, asked: Retain) -> Answer:
@@ -121,19 +123,19 @@ def do(place: Place, name: str, body: bytes) -> Answer:
     return job(place, asked)
 
 
-def make_backup(place: Place, keep: int = KEEP) -> Path:
-    """Copy a store as it is now into `<store>-backups/`; of what is there, the newest `keep` stay.
+def make_backup(place: Place, path: Path, keep: int = KEEP) -> Path:
+    """Copy the store at a path as it is now into `<store>-backups/`.
 
-    The name is the moment in UTC. Raises StoreError.
+    Of what is there, the newest `keep` stay. The name is the moment in UTC. Raises StoreError.
     """
-    folder = backups.folder_of(place.path)
+    folder = backups.folder_of(path)
     moment = datetime.fromtimestamp(place.now() / 1000, timezone.utc)
     target = folder / f"{moment:%Y-%m-%dT%H-%M-%S.%f}Z{backups.ENDING}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        backups.remove_parts(place.path)
+        backups.remove_parts(path)
         place.store.backup(target)
-        for old in list_backups(place.path)[:-keep]:
+        for old in list_backups(path)[:-keep]:
             backups.remove(old)
     except OSError as error:
         raise StoreError(f"{error.filename or folder} cannot be used: {error.strerror}") from error

@@ -18,7 +18,9 @@ SCHEMES = {"clickhouse": ("http", 8123), "clickhouses": ("https", 8443)}
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 600  # without a byte; an answer over billions of events takes long
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SAID = re.compile(r"Code: (\d+)\. DB::Exception: (?:Received from \S+ DB::Exception: )?(.*)", re.DOTALL)
+_SAID = re.compile(
+    r"Code: (\d+)\. DB::Exception: (?:Received from \S+ DB::Exception: )?(.*)", re.DOTALL
+)
 _SECRET = re.compile(r"'[^']*'|[0-9A-Fa-f]{16,}")
 
 

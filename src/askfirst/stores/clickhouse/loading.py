@@ -1,11 +1,11 @@
 """How a load is in the store once, although the engine has no transaction.
 
-A load of a log begins where the last one ended: at the log's position. Its `origin` is a number made
-of that, and stands in every row it brings. First it looks which of its events are there already.
-Those of another origin are duplicates. Those of its own were brought by the same load before it was
-cut short: they are counted as stored and not sent again. Then come the rows, and last, in one insert,
-which is atomic, the counts and the new position. Whatever dies in between, the load comes again from
-the same position, finds what it had brought, and counts everything once.
+A load of a log begins where the last one ended: at the log's position. Its `origin` is a number
+made of that, and stands in every row it brings. First it looks which of its events are there
+already. Those of another origin are duplicates. Those of its own were brought by the same load
+before it was cut short: they are counted as stored and not sent again. Then come the rows, and
+last, in one insert, which is atomic, the counts and the new position. Whatever dies in between, the
+load comes again from the same position, finds what it had brought, and counts everything once.
 
 An insert that is sent twice, because its answer was lost, is told by its deduplication token.
 """

@@ -17,7 +17,7 @@ from askfirst.contract.model import Contract
 from askfirst.stores.base import Counts, Events, Loaded, Position, StoreError
 from askfirst.stores.clickhouse import batch as batches
 from askfirst.stores.clickhouse import sql
-from askfirst.stores.clickhouse.batch import KEYS, Batch, Mask, packed, together
+from askfirst.stores.clickhouse.batch import Batch, Mask, packed, together
 from askfirst.stores.clickhouse.connecting import Address, connect, failing
 from askfirst.stores.clickhouse.loading import Origin
 from askfirst.stores.clickhouse.migrating import prepare
@@ -31,8 +31,8 @@ LOOK_SECONDS = 0.2  # between two looks at what it has still to delete
 class ClickHouseStore:
     """Implements `askfirst.stores.base.Store`.
 
-    Any number of processes may have the store open. Logs of different collectors must have different
-    names in it: `collector` is put before them.
+    Any number of processes may have the store open. Logs of different collectors must have
+    different names in it: `collector` is put before them.
     """
 
     def __init__(self, url: str, *, create: bool = True, collector: str = "") -> None:
@@ -277,7 +277,6 @@ class ClickHouseStore:
                     "what was erased is gone when it deletes them"
                 )
             time.sleep(LOOK_SECONDS)
-            self._do("wake")  # an idle server looks once a minute
             names &= {name for (name,) in self._read("replaced", self._names)}
 
     def _do(

@@ -1,1 +1,0 @@
-SYSTEM START MERGES events
