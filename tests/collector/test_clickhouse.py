@@ -22,7 +22,9 @@ CLIENTS = 3  # of each collector
 def stored(url: str) -> int:
     """Return how many events the quality report says are stored."""
     with closing(open_store(url)) as store:
-        return int(questions.ask(store, "quality", "stratus", datetime.now(timezone.utc).date())["stored"])
+        return int(
+            questions.ask(store, "quality", "stratus", datetime.now(timezone.utc).date())["stored"]
+        )
 
 
 @pytest.mark.slow

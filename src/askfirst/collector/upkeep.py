@@ -68,11 +68,9 @@ def check(place: Place, _asked: Check) -> Answer:
 
 def backup(place: Place, asked: Backup) -> Answer:
     """Make a backup beside the store and delete the oldest; return its path."""
-    if place.path is None:
-        raise UpkeepError("a server keeps its own backups; see docs/clickhouse.md")
     if not 1 <= asked.keep <= MOST_KEPT:
         raise UpkeepError(f"keep is 1 to {MOST_KEPT}")
-    return {"backup": str(make_backup(place, place.path, asked.keep))}
+    return {"backup": str(make_backup(place, asked.keep))}
 
 
 def retain(place: Place, asked: Retain) -> Answer:
@@ -123,11 +121,15 @@ def do(place: Place, name: str, body: bytes) -> Answer:
     return job(place, asked)
 
 
-def make_backup(place: Place, path: Path, keep: int = KEEP) -> Path:
-    """Copy the store at a path as it is now into `<store>-backups/`.
+def make_backup(place: Place, keep: int = KEEP) -> Path:
+    """Copy a store as it is now into `<store>-backups/`.
 
-    Of what is there, the newest `keep` stay. The name is the moment in UTC. Raises StoreError.
+    Of what is there, the newest `keep` stay. The name is the moment in UTC. Raises StoreError,
+    UpkeepError for a store on a server.
     """
+    path = place.path
+    if path is None:
+        raise UpkeepError("a store on a server is backed up there, with the server's own BACKUP")
     folder = backups.folder_of(path)
     moment = datetime.fromtimestamp(place.now() / 1000, timezone.utc)
     target = folder / f"{moment:%Y-%m-%dT%H-%M-%S.%f}Z{backups.ENDING}"
