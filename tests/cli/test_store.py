@@ -308,12 +308,6 @@ def test_a_store_that_a_collector_runs_on_says_whom_to_stop(
         assert f"kill {server.process.pid}" in line
 
 
-def test_a_store_on_another_machine_is_looked_after_there(run: Run) -> None:
-    result = CliRunner().invoke(root, ["store", "check", "--store", "clickhouse://x/y"])
-    assert result.exit_code == 1
-    assert "give a path" in result.stderr
-
-
 @pytest.fixture
 def held(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A store that another process holds, which does what it is asked to over HTTP."""

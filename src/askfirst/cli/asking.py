@@ -40,10 +40,10 @@ def ask_store(asked: Asked, place: str, token_file: str | None) -> tuple[Asked, 
 
     The answers stand by the names of their reports. Raises Failure.
     """
-    from askfirst.stores.opening import open_store
+    from askfirst.collector.naming import open_own
 
     try:
-        with closing(open_store(place, create=False)) as store:
+        with closing(open_own(place, os.environ, create=False)) as store:
             return _ask(asked, store, place)
     except StoreHeldError as error:
         return asked, ask_server(asked, _holder(place, error), token_file)

@@ -1,4 +1,4 @@
-"""`askfirst store check|backup|export|import|retain|erase`: look after the embedded store."""
+"""`askfirst store check|backup|export|import|retain|erase`: look after a store."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ from askfirst.cli.main import Failure
 from askfirst.collector import config as settings
 from askfirst.collector import eventfile, upkeep
 from askfirst.collector.gather import Batch
+from askfirst.collector.naming import open_own
 from askfirst.collector.pending import load_pending
 from askfirst.collector.pipeline import DropReason, Rules, Terms, sift
 from askfirst.contract.event import is_hash, is_uuid, now_ms
 from askfirst.contract.hashing import hash_text
 from askfirst.contract.model import Contract
 from askfirst.stores.base import Events, Position, Store, StoreError, StoreHeldError
-from askfirst.stores.opening import open_store
 
 T = TypeVar("T", bound=Sized)
 PATIENCE = 3600  # seconds; a scrub of 50 million events with seven backups takes some minutes
 
-_store = click.option("--store", metavar="PATH", help="[~/.local/share/askfirst/askfirst.duckdb]")
+_store = click.option(
+    "--store", metavar="PATH|URL", help="[~/.local/share/askfirst/askfirst.duckdb]"
+)
 _tool = click.option("--tool", metavar="T", help="May be left out when the store knows one tool.")
 
 
@@ -159,7 +161,8 @@ def _do(job: str, place: str | None, asked: msgspec.Struct) -> dict[str, Any]:
     body = msgspec.json.encode(asked)
     try:
         with _opening(name) as store:
-            return upkeep.do(upkeep.Place(store, Path(name), now_ms), job, body)
+            path = None if "://" in name else Path(name)
+            return upkeep.do(upkeep.Place(store, path, now_ms), job, body)
     except upkeep.UpkeepError as error:
         raise Failure(str(error)) from error
     except StoreHeldError as error:
@@ -168,18 +171,15 @@ def _do(job: str, place: str | None, asked: msgspec.Struct) -> dict[str, Any]:
 
 
 def _named(place: str | None) -> str:
-    name = place or str(settings.default_store(os.environ))
-    if "://" in name:
-        raise Failure(f"{name} is looked after with its engine's own tools; give a path")
-    return name
+    return place or str(settings.default_store(os.environ))
 
 
 @contextmanager
 def _opened(place: str | None, *, create: bool = False) -> Iterator[Store]:
-    """Open a store that no collector holds; turn errors into one line."""
+    """Open a store that no collector holds, or one on a server; turn errors into one line."""
     name = _named(place)
     try:
-        with _opening(name, create=create) as store:
+        with _opening(name, create=create, beside_others="://" in name) as store:
             yield store
     except StoreHeldError as error:
         row = _holder(name, error)
@@ -189,14 +189,19 @@ def _opened(place: str | None, *, create: bool = False) -> Iterator[Store]:
 
 
 @contextmanager
-def _opening(name: str, *, create: bool = False) -> Iterator[Store]:
+def _opening(name: str, *, create: bool = False, beside_others: bool = False) -> Iterator[Store]:
     """Open a store, what a killed collector left beside it loaded and scrubbed.
 
-    Raises StoreHeldError if a collector holds it, Failure for anything else in the way.
+    Raises StoreHeldError if a collector holds it or, unless `beside_others`, one runs here that
+    uses it too; Failure for anything else in the way.
     """
     try:
-        with closing(open_store(name, create=create)) as store:
-            load_pending(settings.beside(name, "-log", os.environ), store, _say)
+        with closing(open_own(name, os.environ, create=create)) as store:
+            try:
+                load_pending(settings.beside(name, "-log", os.environ), store, _say)
+            except StoreHeldError:
+                if not beside_others:
+                    raise
             try:
                 store.scrub()  # what a killed process had still to do
             except StoreError as error:
