@@ -66,6 +66,7 @@ help from you, {contract.organisation} cannot tell whose installation it is (Art
 
 It is received by {contract.organisation}, at {contract.collector}, and by those who run
 that computer for it, named below; by nobody else. It is not sold, and not combined with other data.
+Figures over many installations may be published, none about one installation or a small group.
 Your IP address carries the connection; the collector neither stores it nor writes it to a log.
 
 It is not transferred to a country outside the European Economic Area unless it says so below.
@@ -77,11 +78,11 @@ deleted after 30 days, and at once when you withdraw.
 
 ## Your rights
 
-- Withdraw your consent at any time, as easily as it is given (Art. 7(3)): `{name} telemetry off`, the
-  counterpart of `{name} telemetry on`. What was done before stays lawful.
+- Withdraw your consent at any time, as easily as it is given (Art. 7(3)):
+  `{name} telemetry off`, the counterpart of `{name} telemetry on`. What was done before stays lawful.
 - Have everything erased (Art. 17): `{name} telemetry erase`, which also withdraws.
-- See what is collected (Art. 15) and take it with you (Art. 20): `{name} telemetry log` prints every
-  event that was sent, `{name} telemetry show` the next one. Or write to {contract.contact}.
+- See what is collected (Art. 15) and take it with you (Art. 20): `{name} telemetry log` prints
+  every event that was sent, `{name} telemetry show` the next one. Or write to {contract.contact}.
 - Have it corrected (Art. 16) or its use restricted (Art. 18): write to {contract.contact}.
 - Complain to a supervisory authority (Art. 77): the one where you live or work, or the one named
   below.
