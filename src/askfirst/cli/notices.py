@@ -79,7 +79,8 @@ deleted after 30 days, and at once when you withdraw.
 ## Your rights
 
 - Withdraw your consent at any time, as easily as it is given (Art. 7(3)):
-  `{name} telemetry off`, the counterpart of `{name} telemetry on`. What was done before stays lawful.
+  `{name} telemetry off`, the counterpart of `{name} telemetry on`. What was done before stays
+  lawful.
 - Have everything erased (Art. 17): `{name} telemetry erase`, which also withdraws.
 - See what is collected (Art. 15) and take it with you (Art. 20): `{name} telemetry log` prints
   every event that was sent, `{name} telemetry show` the next one. Or write to {contract.contact}.
