@@ -15,6 +15,7 @@ from pathlib import Path
 FRAMEWORKS = ("cyclopts", "typer", "click", "argparse")  # typer programs import click, too
 MOST_FILES = 500
 Key = tuple[str, str]  # module, name in it
+THE_ROOT = ("", "")  # a parser that a function was given: which one, reading alone does not tell
 
 
 @dataclass
@@ -24,6 +25,8 @@ class Place:
     file: Path
     line: int
     name: str = ""
+    is_command: bool = False
+    variable: str = ""  # that holds a parser
     children: list[tuple[str, Key]] = field(default_factory=list)
 
 
@@ -54,16 +57,21 @@ def read_program(folder: Path, module: str, attribute: str, framework: str = "")
     places = {key: place for each in modules.values() for key, place in each.places.items()}
     for each in modules.values():
         for parent, name, child in each.joints:
-            if parent in places:
+            if parent in places and parent != child:
                 places[parent].children.append((name, child))
     root = _root(places, modules, (module, attribute))
     if root is None:
         return Program(kind, start, 0, attribute, [])
     place = places[root]
+    for each in modules.values():
+        place.children += [
+            (name, child) for parent, name, child in each.joints if parent == THE_ROOT
+        ]
     below = list(_commands(places, root, "", ()))
-    if not below and kind in ("click", "typer"):
-        below = [place.name or attribute]
-    return Program(kind, place.file, place.line, root[1], list(dict.fromkeys(below)))
+    if place.is_command:  # a program of one command, which is recorded by its own name
+        below = [place.name]
+    name = (place.variable or "parser") if kind == "argparse" else root[1]
+    return Program(kind, place.file, place.line, name, list(dict.fromkeys(below)))
 
 
 def module_file(folder: Path, module: str) -> Path:
@@ -102,7 +110,7 @@ def _root(places: dict[Key, Place], modules: dict[str, _Module], entry: Key) -> 
     start = modules[entry[0]].resolve(entry[1])
     if start in places:
         return start
-    below = {child for place in places.values() for _, child in place.children}
+    below = {child for each in modules.values() for _, _, child in each.joints}
     roots = [key for key in places if key not in below]
     called = modules[start[0]].calls.get(start[1], []) if start[0] in modules else []
     first = [key for key in called if key in places] or [key for key in roots if key[0] == start[0]]
@@ -143,15 +151,11 @@ class _Module:
     def read(self, framework: str) -> None:
         self._read_imports()
         if framework == "argparse":
-            self._read_parsers(self.tree, {}, {})
+            self._read_parsers(self.tree, {})
             return
         for node in ast.walk(self.tree):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                self.calls[node.name] = [
-                    key
-                    for call in ast.walk(node)
-                    if isinstance(call, ast.Call) and (key := self._key(call.func)) is not None
-                ]
+                self.calls[node.name] = list(self._called(node))
                 for decorator in node.decorator_list:
                     self._read_decorator(node, decorator, framework)
             elif isinstance(node, ast.Assign) and len(node.targets) == 1:
@@ -170,6 +174,16 @@ class _Module:
                 base = ".".join([*above, *([node.module] if node.module else [])])
             for alias in node.names:
                 self._imported[alias.asname or alias.name] = (base, alias.name)
+
+    def _called(self, function: ast.AST) -> Iterator[Key]:
+        """Yield what a function calls: `cli` of cli(), and of cli.main() too."""
+        for node in ast.walk(function):
+            if isinstance(node, ast.Call):
+                owner = [node.func.value] if isinstance(node.func, ast.Attribute) else []
+                for what in (node.func, *owner):
+                    key = self._key(what)
+                    if key is not None:
+                        yield key
 
     def _key(self, node: ast.expr) -> Key | None:
         """Return what an expression such as `db` or `db.app` means."""
@@ -198,7 +212,9 @@ class _Module:
         parent = self._key(owner) if owner is not None else None
         own = isinstance(owner, ast.Name) and owner.id == framework
         if framework == "click" or parent is not None:
-            self.places.setdefault(key, Place(self.path, node.lineno, name))
+            self.places.setdefault(
+                key, Place(self.path, node.lineno, name, is_command=verb == "command")
+            )
         if parent is not None and not own:
             self.joints.append((parent, name, key))
 
@@ -209,12 +225,8 @@ class _Module:
         made = value.func.attr if isinstance(value.func, ast.Attribute) else ""
         if isinstance(value.func, ast.Name):
             made = self.resolve(value.func.id)[1]
-        makers = {
-            "typer": ("Typer",),
-            "cyclopts": ("App",),
-            "click": ("Group", "CommandCollection"),
-        }
-        if made in makers.get(framework, ()):
+        maker = {"typer": "Typer", "cyclopts": "App", "click": "Group"}.get(framework)
+        if maker is not None and made.endswith(maker):  # a class of one's own, often
             # only click takes the name as its first argument
             name = _text(value) if framework == "click" else _keyword(value)
             self.places[self.name, target.id] = Place(self.path, node.lineno, name)
@@ -241,43 +253,48 @@ class _Module:
     def _is_function(self, name: str) -> bool:
         return any(isinstance(n, ast.FunctionDef) and n.name == name for n in self.tree.body)
 
-    def _read_parsers(self, scope: ast.AST, parsers: dict[str, Key], subs: dict[str, Key]) -> None:
+    def _read_parsers(self, scope: ast.AST, known: dict[str, Key]) -> None:
         """Follow argparse's parsers through the variables of a scope, in the order of the lines."""
-        parsers, subs = dict(parsers), dict(subs)
+        known = dict(known)
         for node in _in_order(scope):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                self._read_parsers(node, parsers, subs)
+                self._read_parsers(node, known)
             elif isinstance(node, ast.Assign) and len(node.targets) == 1:
-                self._parser_call(node.value, _variable(node.targets[0]), parsers, subs)
+                found = self._parser(node.value, known)
+                if found is not None:
+                    known[_variable(node.targets[0])] = found
+                    place = self.places.get(found)
+                    if place is not None and not place.variable:
+                        place.variable = ast.unparse(node.targets[0])
             elif isinstance(node, ast.Expr):
-                self._parser_call(node.value, "", parsers, subs)
+                self._parser(node.value, known)
 
-    def _parser_call(
-        self, value: ast.expr, variable: str, parsers: dict[str, Key], subs: dict[str, Key]
-    ) -> None:
-        while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
-            if value.func.attr in ("add_parser", "add_subparsers", "ArgumentParser"):
-                break
-            value = value.func.value  # sub.add_parser("x").set_defaults(…)
-        if not isinstance(value, ast.Call):
-            return
-        verb = value.func.attr if isinstance(value.func, ast.Attribute) else _variable(value.func)
-        owner = _variable(value.func.value) if isinstance(value.func, ast.Attribute) else ""
-        roots = [key for key, place in self.places.items() if not place.name]
-        root = roots[-1] if roots else (self.name, "parser")
-        if verb == "ArgumentParser":
-            key = (self.name, variable or "parser")
-            self.places[key] = Place(self.path, value.lineno)
-            parsers[variable] = key
-        elif verb == "add_subparsers":
-            subs[variable] = parsers.get(owner, root)
-        elif verb == "add_parser" and value.args and _literal(value.args[0]):
-            name = _literal(value.args[0])
-            key = (self.name, f"{variable}<{value.lineno}>")
-            self.places[key] = Place(self.path, value.lineno, name)
-            self.joints.append((subs.get(owner, root), name, key))
-            if variable:
-                parsers[variable] = key
+    def _parser(self, node: ast.expr, known: dict[str, Key]) -> Key | None:
+        """Return the parser that an expression makes or adds to, or None if it is another thing.
+
+        What `add_subparsers` returns stands for the parser it was called on.
+        """
+        if not isinstance(node, ast.Call):
+            return known.get(_variable(node))
+        verb = _variable(node.func)
+        if verb.endswith("ArgumentParser"):
+            return self._place(node, "")
+        if not isinstance(node.func, ast.Attribute):
+            return None
+        owner = self._parser(node.func.value, known)
+        if verb == "add_subparsers":
+            return owner or THE_ROOT
+        if verb == "add_parser" and node.args and _literal(node.args[0]):
+            name = _literal(node.args[0])
+            key = self._place(node, name)
+            self.joints.append((owner or THE_ROOT, name, key))
+            return key
+        return None
+
+    def _place(self, node: ast.Call, name: str) -> Key:
+        key = (self.name, f"<{node.lineno}:{node.end_col_offset}>")
+        self.places[key] = Place(self.path, node.lineno, name)
+        return key
 
 
 def _in_order(scope: ast.AST) -> Iterator[ast.AST]:
