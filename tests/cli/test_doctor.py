@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import trustme
@@ -25,12 +26,14 @@ from askfirst.cli.probing import Reply
 from askfirst.collector import ingest
 from askfirst.collector.pipeline import Terms
 from askfirst.contract.loading import parse
+from tests.client.proxying import proxy
 from tests.collector.serving import Server, make_event, servers
 
 STRATUS = Path(__file__).parents[2] / "examples" / "stratus" / "stratus" / "telemetry.toml"
 TEXT = STRATUS.read_text()
 PAST = dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)
 WIDER = TEXT.replace('"reload"]', '"reload", "status"]')
+HOST = "telemetry.example.org"
 NOBODY = "http://127.0.0.1:1"
 ALL = [
     "contract",
@@ -60,7 +63,7 @@ def start(
 
         def over_tls(text: str = TEXT, *names: str, **issue: Any) -> Server:
             folder = tmp_path_factory.mktemp("tls")
-            issued = authority.issue_cert(*(names or ("127.0.0.1", "localhost")), **issue)
+            issued = authority.issue_cert(*(names or ("127.0.0.1", HOST)), **issue)
             for number, blob in enumerate(issued.cert_chain_pems):
                 blob.write_to_path(folder / "cert.pem", append=number > 0)
             issued.private_key_pem.write_to_path(folder / "key.pem")
@@ -172,6 +175,32 @@ def test_lines_for_people_and_one_line_of_failure(collector: Server) -> None:
     assert failed.exit_code == 1
     assert "to do: askfirst contract notice telemetry.toml -o TELEMETRY.md" in failed.stdout
     assert failed.stderr == ("askfirst: 1 of 8 checks failed: notice; each says above what to do\n")
+
+
+def test_the_way_leads_through_the_proxy_of_the_environment(
+    collector: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = urlsplit(collector.url).port
+    file = contract_at(f"https://{HOST}:{port}")
+    with proxy("jane:s3cret") as running:
+        monkeypatch.setenv("https_proxy", f"http://jane:s3cret@127.0.0.1:{running.port}")
+        found = checks(file)
+        seen = running.seen()  # in HTTP/1.0 or 1.1, by the version of Python
+        assert (seen.split(" ")[1], seen.endswith("let through")) == (f"{HOST}:{port}", True)
+        assert found["tls"]["level"] == found["round trip"]["level"] == "ok"
+        monkeypatch.setenv("https_proxy", f"http://jane:wr0ng@127.0.0.1:{running.port}")
+        refused = checks(file, failing=True)["collector"]
+        assert "407" in refused["text"]
+        assert "wr0ng" not in str(refused)
+    monkeypatch.setenv("https_proxy", "http://jane:s3cret@[::")
+    found = checks(file, failing=True)
+    assert found["collector"]["text"] == "the proxy in the environment has no readable URL"
+
+
+def test_a_variable_that_names_no_usable_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASKFIRST_COLLECTOR", "http://127.0.0.1:99999")
+    found = checks(contract_at("https://t.example"), failing=True)
+    assert found["collector"]["text"].startswith("ASKFIRST_COLLECTOR: 'http://127.0.0.1:99999' is")
 
 
 def test_a_certificate_for_another_name(start: Callable[..., Server]) -> None:

@@ -15,6 +15,7 @@ from askfirst.contract.notice import describe
 
 WIDENS, NARROWS, NEUTRAL = "widens", "narrows", "neutral"
 EFFECTS = (WIDENS, NARROWS, NEUTRAL)
+AGREED = ("treatment", "values", "buckets")  # what `Field.agreement` holds, told in one sentence
 _REMARKS = {
     "name": "another dotfile: to its users it is another tool, and they are asked from the start",
     "state": "answers are looked for elsewhere: everybody is asked from the start",
@@ -90,36 +91,35 @@ def _fields(old: Contract, new: Contract) -> list[Row]:
         elif was is not None and now is None:
             rows.append((step, key, f"no longer collects the field {name}"))
         elif was is not None and now is not None:
-            rows += _field(was, now, key, step)
+            old_row: Any = old.as_dict()["fields"]
+            rows += _field(was, now, old_row[name], step)
     return rows
 
 
-def _field(was: Field, now: Field, key: str, step: Step) -> list[Row]:
-    """Return what changes in a field: its treatment and its purpose are two things."""
+def _field(was: Field, now: Field, old_row: dict[str, Any], step: Step) -> list[Row]:
+    """Return what changes in a field: how it is sent, and each other key, are things apart."""
     rows: list[Row] = []
-    row: dict[str, Any] = step[2]
-    purpose = {**row, "purpose": was.purpose}
+    table, name, new_row = step
+    key = f"fields.{name}"
     if was.agreement() != now.agreement():
         treatment = now.treatment
         if was.treatment != treatment:
             treatment = f"{treatment}, was {was.treatment}"
-        how = (
-            f"the field {now.name} ({treatment}) is sent as: {describe(now)}; was: {describe(was)}"
-        )
-        rows.append(((step[0], step[1], purpose), key, how))
-    if was.purpose != now.purpose:
-        said = (
-            f"the purpose of {now.name} becomes {now.purpose!r}, was {was.purpose!r}; if that is "
-            "another purpose and not other words, give the field another name: then users are asked"
-        )
-        old_row = {**_as_row(was), "purpose": now.purpose}
-        rows.append(((step[0], step[1], old_row), f"{key}.purpose", said))
+        how = f"the field {name} ({treatment}) is sent as: {describe(now)}; was: {describe(was)}"
+        rows.append(((table, name, {**new_row, "purpose": was.purpose}), key, how))
+    for part in dict.fromkeys([*old_row, *new_row]):
+        before, after = old_row.get(part), new_row.get(part)
+        if part in AGREED or before == after:
+            continue
+        text = f"the {part} of {name} becomes {after!r}, was {before!r}"
+        if part == "purpose":
+            text += (
+                "; if that is another purpose and not other words, give the field another name: "
+                "then users are asked"
+            )
+        changed = {k: v for k, v in {**old_row, part: after}.items() if v is not None}
+        rows.append(((table, name, changed), f"{key}.{part}", text))
     return rows
-
-
-def _as_row(field: Field) -> dict[str, Any]:
-    row: dict[str, Any] = {"treatment": field.treatment, "purpose": field.purpose}
-    return row | {"values": list(field.values), "buckets": list(field.buckets)}
 
 
 def _commands(old: Contract, new: Contract) -> list[Row]:

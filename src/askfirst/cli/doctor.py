@@ -140,7 +140,7 @@ def _package(program: Installed, path: str) -> Check:
     if not program.distribution:
         text = f"{program.path} is no Python program of a package, so what came with it is unknown"
         return Check("package", WARN, text, "install it with pip, and look again")
-    if any(Path(path).samefile(contract) for contract in program.contracts):
+    if Path(path).resolve() in {contract.resolve() for contract in program.contracts}:
         return Check("package", OK, f"the contract came with {what}")
     if program.editable:
         return Check(
@@ -230,6 +230,10 @@ def _near(folder: Path) -> Path | None:
 def _collector(contract: Contract, path: str, event: dict[str, Any] | None) -> Iterator[Check]:
     """Look at the collector as a client does."""
     url = collector_url(contract, os.environ)
+    problem = loading.url_problem(url)
+    if problem:
+        yield Check("collector", FAIL, f"ASKFIRST_COLLECTOR: {problem}", "mend or unset it")
+        return
     try:
         with terminal.waiting(f"asking {url}"):
             theirs = probing.fetch_contract(url, contract.name)

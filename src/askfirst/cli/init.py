@@ -39,7 +39,11 @@ class _Found:
 @click.argument("folder", default=".", type=click.Path(file_okay=False))
 @click.option("--yes", is_flag=True, help="Ask nothing: take what the flags and the project say.")
 @click.option("--script", metavar="S", help="Which of the project's scripts.  [the only one]")
-@click.option("--framework", type=click.Choice(FRAMEWORKS), help="[what the source imports]")
+@click.option(
+    "--framework",
+    type=click.Choice(FRAMEWORKS),
+    help="Which framework the CLI is made with.  [what the source imports]",
+)
 @click.option("--name", metavar="N", help="The tool's name; its dotfile is ~/.N.  [the script's]")
 @click.option("--title", metavar="T", help="Its name in sentences.")
 @click.option("--organisation", metavar="O", help="Who asks: the controller.  [the author]")
@@ -50,7 +54,12 @@ class _Found:
     metavar="URL",
     help=f"Where events go: https, or this machine.  [{LOCAL}]",
 )
-@click.option("--retention-days", type=click.IntRange(1, 3660), help=f"[{RETENTION_DAYS}]")
+@click.option(
+    "--retention-days",
+    metavar="N",
+    type=click.IntRange(1, 3660),
+    help=f"Events are deleted after N days, at most 3660.  [{RETENTION_DAYS}]",
+)
 @click.option(
     "--command",
     "commands",

@@ -99,8 +99,11 @@ def ask(program: Installed, *words: str) -> Said:
 
 def _interpreter(path: str) -> str:
     """Return the Python that a script names in its first line; else the one that runs this."""
-    with Path(path).open("rb") as file:
-        line = file.readline(1000)
+    try:
+        with Path(path).open("rb") as file:
+            line = file.readline(1000)
+    except OSError:  # it may be run, but not read
+        return sys.executable
     name = Path(line[2:].strip().decode("utf-8", "replace"))
     named = line.startswith(b"#!") and "python" in name.name and name.is_file()
     return str(name) if named else sys.executable

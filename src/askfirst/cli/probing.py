@@ -103,21 +103,34 @@ def _connection(url: str) -> http.client.HTTPConnection:
     if parts.scheme == "http":  # a contract allows that for this machine only
         return http.client.HTTPConnection(host, port, timeout=PATIENCE)
     context = ssl.create_default_context()
-    proxy = ""
-    if not is_loopback(host) and not urllib.request.proxy_bypass(host):
-        proxy = urllib.request.getproxies().get("https", "")
-    if not proxy:
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get("https") or proxies.get("all", "")
+    if not proxy or is_loopback(host) or urllib.request.proxy_bypass(f"{host}:{port or 443}"):
         return http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=context)
-    via = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    headers = {}
-    if via.username is not None:
-        pair = f"{unquote(via.username)}:{unquote(via.password or '')}".encode()
-        headers["Proxy-Authorization"] = "Basic " + base64.b64encode(pair).decode("ascii")
-    tunnel = http.client.HTTPSConnection(
-        via.hostname or "", via.port or 80, timeout=PATIENCE, context=context
-    )
+    name, at, headers = _read_proxy(proxy)
+    tunnel = http.client.HTTPSConnection(name, at, timeout=PATIENCE, context=context)
     tunnel.set_tunnel(host, port or 443, headers)
     return tunnel
+
+
+def _read_proxy(proxy: str) -> tuple[str, int, dict[str, str]]:
+    """Return a proxy's host, its port and its credentials as a header.
+
+    Raises ProbeError, without the URL: it may hold a password.
+    """
+    try:
+        via = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        host, port = via.hostname or "", via.port or 80
+    except ValueError:
+        host, port = "", 0
+    if not host:
+        text = "the proxy in the environment has no readable URL"
+        raise ProbeError("collector", text, "write it as http://host:port") from None
+    if via.username is None:
+        return host, port, {}
+    pair = f"{unquote(via.username)}:{unquote(via.password or '')}".encode()
+    basic = base64.b64encode(pair).decode("ascii")
+    return host, port, {"Proxy-Authorization": f"Basic {basic}"}
 
 
 def _certificate_remedy(error: ssl.SSLCertVerificationError) -> str:
