@@ -120,7 +120,8 @@ def _checks(
     contract: Contract, path: str, program: Installed | None, notice: str | None
 ) -> Iterator[Check]:
     """Make all checks, in the order in which things depend on each other."""
-    count = f"{len(contract.commands)} commands, {len(contract.fields)} fields"
+    commands, fields = len(contract.commands), len(contract.fields)
+    count = f"{commands} command{'s' * (commands != 1)}, {fields} field{'s' * (fields != 1)}"
     yield Check("contract", OK, f"{path} is good: {count}, {contract.digest[:19]}…")
     event: dict[str, Any] | None = None
     if program is None:
@@ -342,7 +343,8 @@ def _say(check: Check) -> None:
             f"to do: {check.remedy}", width, break_on_hyphens=False, break_long_words=False
         )
     for number, line in enumerate(lines):
-        head = Text(f"{check.level:<5} ", STYLES[check.level]) if number == 0 else Text(" " * 6)
-        console.print(head + Text(f"{check.check if number == 0 else '':<12}{line}"))
+        first = number == 0
+        level, name = (check.level, check.check) if first else ("", "")
+        console.print(Text.assemble((f"{level:<6}", STYLES[check.level]), f"{name:<12}{line}"))
     if check.more:
         console.print(Text(check.more))
