@@ -52,7 +52,7 @@ def test_every_option_is_documented() -> None:
         if option.startswith("--") and option not in EVERYTHING
     ]
     assert missing == []
-    assert len(COMMANDS) == 7
+    assert len(COMMANDS) == 9
 
 
 @pytest.mark.parametrize("reason", DropReason)
