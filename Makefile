@@ -75,7 +75,7 @@ reference: $(READY) ## write the reference pages of the documentation from the c
 	$(BIN)/python tools/reference.py
 
 docs: reference ## build the documentation into site/
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 
 dist: $(READY) ## build the wheels and sdists of the client and of the collector
 	$(BIN)/python -m build --outdir dist

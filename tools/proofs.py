@@ -1,8 +1,8 @@
 """A hook of MkDocs: a link from a page to a test of this repository shows that test's text.
 
 `[words](../tests/client/test_prompt.py#test_name)` leads to the file wherever the repository is
-shown. In the built site it leads to a page made here, with a heading for each test. A link to a test
-that does not exist is a broken link, and ends a strict build.
+shown. In the built site it leads to a page made here, with a heading for each test. A link to a
+test that does not exist is a broken link, and ends a strict build.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files
+from mkdocs.structure.files import File, Files, InclusionLevel
 
 ROOT = Path(__file__).resolve().parents[1]
 LINK = re.compile(r"\]\(((?:\.\./)+tests/[\w/]+)\.py(#\w+)?\)")
@@ -30,7 +30,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         source = ROOT / f"{path.removeprefix('../')}.py"
         if source.is_file():
             name = path.removeprefix("../")
-            files.append(File.generated(config, f"{name}.md", content=page_of(source)))
+            page = File.generated(
+                config,
+                f"{name}.md",
+                content=page_of(source),
+                inclusion=InclusionLevel.NOT_IN_NAV,
+            )
+            files.append(page)
     return files
 
 

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.testing import CliRunner
 
 import askfirst.collector
 from askfirst import Telemetry
@@ -35,7 +34,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 EXAMPLE = ROOT / "examples" / "stratus" / "stratus" / "telemetry.toml"
 OPENAPI = Path(askfirst.collector.__file__).parent / "openapi.json"
-METHODS = ("from_contract", "ask", "set", "record", "run_command")  # what README and guides speak of
+METHODS = ("from_contract", "ask", "set", "record", "run_command")  # what guides speak of
+WIDTH = 78  # what click takes of a terminal of 80 columns
 BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -82,10 +82,12 @@ def leaves(command: click.Command, words: tuple[str, ...]) -> Iterator[tuple[str
 
 def help_of(words: tuple[str, ...]) -> str:
     """Return what `askfirst WORDS --help` prints in a terminal of 80 columns."""
-    runner = CliRunner(env={"COLUMNS": "80"})
-    done = runner.invoke(root, [*words, "--help"], prog_name="askfirst")
-    assert done.exit_code == 0, done.output
-    return done.output.rstrip()
+    said = StringIO()
+    with redirect_stdout(said):
+        root.main(
+            [*words, "--help"], prog_name="askfirst", standalone_mode=False, terminal_width=WIDTH
+        )
+    return said.getvalue().rstrip()
 
 
 def serve_settings() -> str:
@@ -126,9 +128,7 @@ def telemetry() -> str:
 
 def reasons() -> str:
     """Return the reasons that `<tool> telemetry status` may give."""
-    rows = [
-        f"| `{name}` | {text.format(detail='…')} |" for name, text in consent.REASONS.items()
-    ]
+    rows = [f"| `{name}` | {text.format(detail='…')} |" for name, text in consent.REASONS.items()]
     return "\n".join(["| reason | in words |", "| --- | --- |", *rows])
 
 
@@ -204,7 +204,9 @@ def shape(schema: dict[str, Any]) -> str:
         return f"[{name}](#{name.lower()})"
     if "properties" in schema:
         required = schema.get("required", [])
-        keys = [f"`{key}`{'' if key in required else ' (optional)'}" for key in schema["properties"]]
+        keys = [
+            f"`{key}`{'' if key in required else ' (optional)'}" for key in schema["properties"]
+        ]
         return ", ".join(keys)
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])

@@ -80,10 +80,14 @@ class Shell:
         self._from = len(self._terminal.text)
         self._terminal.send(text)
 
-    def wait(self, wanted: re.Pattern[str] | None = None) -> str:
+    def more(self, text: str) -> None:
+        """Type keys, and keep what came before."""
+        self._terminal.send(text)
+
+    def wait(self, wanted: re.Pattern[str] | None = None, code: str | None = "0") -> str:
         """Wait for a prompt and return what came before it; or for an output, and return it.
 
-        A command that fails is an AssertionError.
+        An exit code other than `code` is an AssertionError, if that is not None.
         """
 
         def done(_text: str) -> bool:
@@ -94,7 +98,7 @@ class Shell:
             return self.output
         found = self._ended()
         assert found is not None
-        assert found[1] == "0", f"exit code {found[1]}:\n{self.output}"
+        assert code in (None, found[1]), f"exit code {found[1]}:\n{self.output}"
         return self.output[: found.start()]
 
     def _ended(self) -> re.Match[str] | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.docs import wheelhouse
-from tests.docs.reader import Reader, blocks, expected
+from tests.docs.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
