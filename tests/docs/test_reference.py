@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +131,7 @@ def test_every_setting_has_its_variable_and_its_key(option: str) -> None:
     assert f"`{key}`" in row or key == "config"
 
 
+@cache
 def variables() -> set[str]:
     """Every name that the code looks up in an environment, or sets in one."""
     found = set()
