@@ -144,9 +144,11 @@ def variables() -> set[str]:
                 holder, key = node.value, node.slice
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
                 holder, key = node.func.value, node.args[0]
-            elif isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+            elif isinstance(node, ast.Compare):
                 holder, key = node.comparators[0], node.left
-            if holder is not None and re.search(r"\benv(iron(ment)?)?$", ast.unparse(holder)):
+            if holder is not None and re.search(
+                r"\b(env|environ|environment)$", ast.unparse(holder)
+            ):
                 keys = [key.body, key.orelse] if isinstance(key, ast.IfExp) else [key]
                 found |= {k.value for k in keys if isinstance(k, ast.Constant)}
         found |= set(re.findall(r'"(ASKFIRST_[A-Z_]+|XDG_[A-Z_]+)"', path.read_text()))
