@@ -68,8 +68,9 @@ bench: $(READY) ## measure, beside a floor in the same run (needs wrk)
 	$(BIN)/python bench/store.py --stored 0 1000000
 	$(BIN)/python bench/ingest.py --seconds 20
 
-screenshots: $(READY) ## take the pictures of the dashboard again; needs chromium
+screenshots: $(READY) ## take the pictures of the dashboard and of the question again; needs chromium
 	$(BIN)/python -m tests.dashboard.browser.screenshots
+	$(BIN)/python -m tests.examples.screenshot
 
 reference: $(READY) ## write the reference pages of the documentation from the code
 	$(BIN)/python tools/reference.py
