@@ -29,6 +29,7 @@ from askfirst.cli.main import root
 from askfirst.client import consent
 from askfirst.client.vocabulary import ALIASES, COMMANDS
 from askfirst.contract import loading, notice
+from askfirst.contract.event import form
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -143,6 +144,20 @@ def always() -> str:
     return "\n".join(["| part | is |", "| --- | --- |", *rows])
 
 
+def event() -> str:
+    """Return an event as it is sent, but for white space, from raw values."""
+    formed = form(
+        loading.load(EXAMPLE),
+        command="start",
+        version="1.4.0",
+        installation="0cc1ac2b-3a1b-4d31-a1cb-ae5d5ed9e2a1",
+        values={"runtime": "2.0.0", "application.name": "chat", "application.env": "production"},
+        id="01a2141a-ae70-718e-9577-13ac6a357552",
+        timestamp=1_795_417_883_502,
+    )
+    return f"```json\n{json.dumps(formed.as_dict(), indent=2)}\n```"
+
+
 def python() -> str:
     """Return the one public object of the client, from its source: the way in, and what it has."""
     tree = ast.parse(Path(inspect.getfile(Telemetry)).read_text("utf-8"))
@@ -228,6 +243,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "ci-variables": variables_of_ci,
     "commands": commands,
     "endpoints": endpoints,
+    "event": event,
     "python": python,
     "reasons": reasons,
     "schemas": schemas,
