@@ -209,11 +209,10 @@ def nonsense_for_the_collector(proxy: Proxy, address: str) -> None:
         assert ask(connection, "/v1/events", b"{").status == 400
 
 
+LASTING: list[Callable[[Proxy, str], None]] = [a_body_that_never_comes, a_head_that_never_ends]
 PROVOCATIONS: list[Callable[[Proxy, str], None]] = [
     too_large,
     too_large_in_chunks,
-    a_body_that_never_comes,
-    a_head_that_never_ends,
     a_head_without_sense,
     a_head_too_long,
     a_break_in_the_body,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.collector.retrying import free_port
 from tests.collector.serving import CONTRACT, Server, servers, wait_until
 from tests.ops.provocations import (
     FORWARDING,
+    LASTING,
     PROVOCATIONS,
     a_challenge_nobody_set,
     a_collector_that_hangs,
@@ -28,7 +30,7 @@ from tests.ops.provocations import (
     half_a_handshake,
     post,
 )
-from tests.ops.proxies import CONFIGS, NAME, OPS, Place, Proxy, port_of, proxy
+from tests.ops.proxies import CONFIGS, HURRIED, NAME, OPS, Place, Proxy, port_of, proxy
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("nginx", "caddy", "strace")]
 
@@ -70,9 +72,16 @@ def both(
 
 
 def provoke(running: Proxy, collector: Server) -> None:
-    """Do everything that could make anybody write an address down; end the collector."""
-    for number, provocation in enumerate(PROVOCATIONS, 1):
-        provocation(running, f"{PEERS}{number}")
+    """Do all that could make anybody write an address down; end the collector."""
+    with ThreadPoolExecutor() as pool:
+        waiting = [
+            pool.submit(provocation, running, f"{PEERS}{number}")
+            for number, provocation in enumerate(LASTING, 51)
+        ]
+        for number, provocation in enumerate(PROVOCATIONS, 1):
+            provocation(running, f"{PEERS}{number}")
+        for future in waiting:
+            future.result()
     assert post(running, f"{PEERS}100").status == 200
     a_collector_that_hangs(running, f"{PEERS}101", collector)
     a_collector_that_is_gone(running, f"{PEERS}102", collector)
@@ -91,7 +100,7 @@ def with_addresses(files: list[Path]) -> dict[str, list[bytes]]:
 
 @ALL
 def test_no_file_has_an_address_whatever_goes_wrong(kind: str, tmp_path: Path) -> None:
-    with collecting(tmp_path) as (collector, place), proxy(kind, place) as running:
+    with collecting(tmp_path) as (collector, place), proxy(kind, place, *HURRIED[kind]) as running:
         provoke(running, collector)
         assert not ADDRESS.search(collector.errors.encode())
     files = running.files()
@@ -108,7 +117,7 @@ def test_without_what_the_configuration_says_of_logs_addresses_would_stay(
     """So the test above looks where they would be."""
     with collecting(tmp_path) as (collector, place):
         changes = [(old, new.format(folder=place.folder)) for old, new in TALKATIVE[kind]]
-        with proxy(kind, place, *changes) as running:
+        with proxy(kind, place, *HURRIED[kind], *changes) as running:
             provoke(running, collector)
     found = {row for rows in with_addresses(running.files()).values() for row in rows}
     peers = {row for row in found if row.startswith(PEERS.encode())}
