@@ -166,8 +166,8 @@ def _do(job: str, place: str | None, asked: msgspec.Struct) -> dict[str, Any]:
     except upkeep.UpkeepError as error:
         raise Failure(str(error)) from error
     except StoreHeldError as error:
-        url = _holder(name, error)["url"]
-        return send(str(url), f"/v1/store/{job}", body, None, PATIENCE)
+        holder = _holder(name, error)
+        return send(holder.url, f"/v1/store/{job}", body, None, PATIENCE, holder.certificate)
 
 
 def _named(place: str | None) -> str:
@@ -182,9 +182,9 @@ def _opened(place: str | None, *, create: bool = False) -> Iterator[Store]:
         with _opening(name, create=create, beside_others="://" in name) as store:
             yield store
     except StoreHeldError as error:
-        row = _holder(name, error)
+        holder = _holder(name, error)
         raise Failure(
-            f"the collector at {row['url']} is using {name}; stop it first: kill {row['pid']}"
+            f"the collector at {holder.url} is using {name}; stop it first: kill {holder.pid}"
         ) from error
 
 
@@ -215,13 +215,19 @@ def _opening(name: str, *, create: bool = False, beside_others: bool = False) ->
         raise Failure(f"{error.filename or name} cannot be used: {error.strerror}") from error
 
 
-def _holder(name: str, error: StoreError) -> dict[str, str | int]:
-    """Return the `url` and `pid` of the collector that holds a store."""
+class _Holder(msgspec.Struct):
+    """A collector that holds a store: where it is asked, what it shows there, its process."""
+
+    url: str
+    pid: int
+    certificate: str | None = None
+
+
+def _holder(name: str, error: StoreError) -> _Holder:
     path = settings.beside(name, "-server.json", os.environ)
     try:
-        row = msgspec.json.decode(path.read_bytes(), type=dict[str, str | int])
-        return {"url": row["url"], "pid": row["pid"]}
-    except (OSError, msgspec.DecodeError, KeyError):
+        return msgspec.json.decode(path.read_bytes(), type=_Holder)
+    except (OSError, msgspec.DecodeError):
         raise Failure(str(error)) from error
 
 
