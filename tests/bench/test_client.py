@@ -87,7 +87,7 @@ def test_every_peer_is_pinned_and_has_its_program() -> None:
     pins = installed.PINS.read_text().splitlines()
     for name, program in cases.PEERS.items():
         assert any(pin.startswith(f"{name}==") for pin in pins)
-        assert (cases.PROGRAMS / f"{program}.py").is_file()
+        assert (installed.PROGRAMS / f"{program}.py").is_file()
     for pin in pins:
         assert not pin or pin.startswith("#") or "==" in pin
 

@@ -13,9 +13,9 @@ from askfirst.contract.version import is_released
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from askfirst.client import Telemetry
+    from askfirst import Telemetry
+    from askfirst.client import Places
     from askfirst.client.sender import Sender
-    from askfirst.client.usual import Places
 
 PATIENCE_S = 20.0  # how long `send` and `erase` wait for a delivery that is under way
 TRIES = 3  # of `erase`, before it goes on in the background at later runs

@@ -2,7 +2,8 @@
 
 import sys
 
-from askfirst.client import MOST_ANSWERS, dotfile, read_file
+from askfirst import MOST_ANSWERS, read_file
+from askfirst.client import dotfile
 from askfirst.client.consent import decide as decide_purely
 from askfirst.contract import event as events
 from askfirst.contract.version import is_released
@@ -11,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from askfirst.client import Telemetry
+    from askfirst import Telemetry
     from askfirst.client.consent import Decision
     from askfirst.contract.model import Contract
 
@@ -65,12 +66,13 @@ def record(telemetry: "Telemetry", command: str, values: "Mapping[str, object]")
         if telemetry.verbose:
             _say(f"telemetry: nothing is recorded: {telemetry.version} is not a released version.")
         return
-    from askfirst.client import queue, spawn, usual
+    from askfirst import client
+    from askfirst.client import queue, spawn
 
     line = form(telemetry, command, values, found.installation).encode()
     queue.append(places.folder, contract.digest, line)
-    if usual.recall(telemetry, answers, places.folder) is None:
-        usual.remember(telemetry, answers, found.installation, contract, places.folder)
+    if client.recall(telemetry, answers, places.folder) is None:
+        client.remember(telemetry, answers, found.installation, contract, places.folder)
     if telemetry.verbose:
         collector = spawn.collector_url(contract, telemetry.env)
         _say(f"telemetry: queued for {collector}:\n{line.decode('ascii')}")

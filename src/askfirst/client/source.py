@@ -2,7 +2,7 @@
 
 import os
 
-from askfirst.client import identify, peek
+from askfirst import identify, peek
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
