@@ -1,4 +1,4 @@
-"""A program without a framework and without telemetry: what bare rows and peers are held against."""
+"""A program without a framework or telemetry: what bare rows and peers are compared with."""
 
 import os
 

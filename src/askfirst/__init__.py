@@ -47,9 +47,7 @@ def guarded(method: "Callable[P, R]") -> "Callable[P, R | None]":
                 raise
             return None
 
-    safely.__name__ = method.__name__
-    safely.__qualname__ = method.__qualname__
-    safely.__doc__ = method.__doc__
+    safely.__name__, safely.__doc__ = method.__name__, method.__doc__
     return safely
 
 
@@ -151,8 +149,8 @@ class Telemetry:
     ) -> None:
         """Record that `command` ran; one that the contract does not list is no mistake here.
 
-        For integrations: they see every command of a program, of which a contract lists a few. What
-        comes back from a command in a fork of the process that began it is not recorded again.
+        For integrations, which see every command of a program. What comes back from a command in a
+        fork of the process that began it is not recorded again.
         """
         if self._process in (0, os.getpid()):
             self._record(command, values)
@@ -254,11 +252,7 @@ def _is_at_terminal() -> bool:
 
 
 def may_be_yes(answers: bytes) -> bool:
-    """Tell whether `consent.decide` might find anything but a No in a dotfile.
-
-    Where no `true` stands there is no Yes. Most users never said it, and must not pay for those who
-    did. What is to be erased still takes a delivery.
-    """
+    """Tell whether `consent.decide` might find a Yes, or something to be erased, in a dotfile."""
     return b"true" in answers or b'"erasing"' in answers
 
 
@@ -269,9 +263,9 @@ def is_no_to(answers: bytes, version: str) -> bool:
 
 
 def read_file(path: str, most: int) -> "bytes | None":
-    """Return a regular file's bytes, b"" if there is none, None if it is not one to be read.
+    """Return a regular file's bytes, b"" if there is none, None if it has more than `most`.
 
-    Never blocks, never raises; a file of more than `most` bytes is not one to be read.
+    None too for what is no such file or cannot be read. Never blocks, never raises.
     """
     try:
         found = _begin(path, most)
@@ -298,10 +292,7 @@ def _begin(path: str, most: int) -> "tuple[os.stat_result, bytes] | None":
 
 
 def identify(path: str, stat: os.stat_result) -> "tuple[object, ...]":
-    """Return what tells a file from a changed one.
-
-    `st_ctime` is the time of the last change of any kind; installers set the other one.
-    """
+    """Return what tells a file from a changed one; installers set its mtime, nobody its ctime."""
     times = stat.st_mtime_ns, stat.st_ctime_ns
     return path, stat.st_dev, stat.st_ino, stat.st_size, *times
 
@@ -309,8 +300,7 @@ def identify(path: str, stat: os.stat_result) -> "tuple[object, ...]":
 def peek(text: str) -> "tuple[str, str] | None":
     """Return (name, state) of a plainly written contract without parsing all of it, or None.
 
-    What a client needs to find the dotfile, at a hundredth of the cost of reading TOML. None means
-    "not plainly written": then it is parsed.
+    It leads to the dotfile at a hundredth of the cost of reading TOML.
     """
     name, state = "", "home"
     inside = False

@@ -1,7 +1,6 @@
 """One request over HTTP/1.1 and its answer, on a connection that ends with it (RFC 9110, RFC 9112).
 
-As much as a delivery needs. `http.client` would do it, but it imports the e-mail package, which
-takes a sixth of a delivery's CPU.
+`http.client` would do it, but imports the e-mail package: a sixth of a delivery's CPU.
 """
 
 import socket
@@ -18,17 +17,6 @@ MOST_LINES = 100  # of an answer's head
 
 class BadAnswerError(ValueError):
     """An answer that is not HTTP, or that ends in the middle."""
-
-
-class Response:
-    """An answer: `status`, `headers` by lower-case names, and at most MOST_BODY bytes of `body`."""
-
-    __slots__ = ("body", "headers", "status")
-
-    def __init__(self, status: int, headers: "dict[str, str]", body: bytes) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
 
 
 def connect(host: str, port: int) -> socket.socket:
@@ -54,13 +42,16 @@ def tunnel(connection: socket.socket, host: str, port: int, headers: "dict[str, 
 
 def post(
     connection: socket.socket, target: str, headers: "dict[str, str]", body: bytes
-) -> Response:
-    """POST `body` and read the answer. Raises OSError or BadAnswerError."""
+) -> "tuple[int, dict[str, str], bytes]":
+    """POST `body`; return the answer's status, its headers by lower-case names, and its body.
+
+    Raises OSError or BadAnswerError.
+    """
     whole = {**headers, "Content-Length": str(len(body)), "Connection": "close"}
     connection.sendall(_head("POST", target, whole) + body)
     with connection.makefile("rb") as file:
         status, said = _read_head(file)
-        return Response(status, said, _read_body(file, status, said))
+        return status, said, _read_body(file, status, said)
 
 
 def _head(method: str, target: str, headers: "dict[str, str]") -> bytes:
@@ -93,7 +84,7 @@ def _read_headers(file: "BinaryIO") -> "dict[str, str]":
 def _line(file: "BinaryIO") -> str:
     raw = file.readline(LONGEST_LINE)
     if not raw.endswith(b"\n"):
-        raise BadAnswerError("an answer's line is too long" if raw[1:] else "no answer came back")
+        raise BadAnswerError("no answer came back, or a broken one")
     return raw.decode("latin-1").rstrip("\r\n")
 
 

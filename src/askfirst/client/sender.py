@@ -9,7 +9,7 @@ import sys
 import time
 from functools import partial
 
-from askfirst.client import as_line, dotfile, folders, log, queue, spawn
+from askfirst.client import LONGEST_PAUSE_MS, as_line, dotfile, folders, log, queue, spawn
 from askfirst.client.consent import decide
 from askfirst.client.lock import try_mark, wait_lock
 from askfirst.client.recording import beyond
@@ -219,7 +219,7 @@ class Sender:
         self._plan(failures + 1, max(pause * jitter, answer.retry_after))
 
     def _plan(self, failures: int, pause: float = 0) -> None:
-        after = min((pause or self.deliver_every) * 1000, spawn.LONGEST_PAUSE_MS)
+        after = min((pause or self.deliver_every) * 1000, LONGEST_PAUSE_MS)
         if os.path.isdir(self.folder):
             spawn.write_schedule(self.folder, now_ms() + int(after), failures)
 
@@ -238,14 +238,14 @@ def main() -> None:
 
 
 def _contract(folder: str) -> "Contract":
-    from askfirst.client import parsed
+    from askfirst.client.source import parse_once
 
     with open(0, "rb", closefd=False) as file:
         text = file.read().decode("utf-8")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    return parsed.contract(text, folder)
+    return parse_once(text, folder)
 
 
 def _detach() -> None:

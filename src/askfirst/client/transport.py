@@ -53,12 +53,12 @@ def _exchange(url: str, body: bytes, headers: "dict[str, str]", roots: str) -> A
     """Connect, verifying TLS with the roots in a folder (else with all), and return the answer."""
     connection, target, more = _connect(url, roots)
     with connection:
-        response = exchange.post(connection, target, {**more, **headers}, body)
+        status, said, raw = exchange.post(connection, target, {**more, **headers}, body)
     try:
-        said = loads(response.body.decode("utf-8"))
+        told = loads(raw.decode("utf-8"))
     except (ValueError, RecursionError):
-        said = None
-    return Answer(response.status, said, _seconds(response.headers.get("retry-after", "")))
+        told = None
+    return Answer(status, told, _seconds(said.get("retry-after", "")))
 
 
 def _hashed_roots() -> str:
@@ -89,26 +89,15 @@ def _connect(url: str, roots: str) -> "tuple[socket, str, dict[str, str]]":
     target = parts.path or "/"
     headers = {"Host": exchange.authority(host, port, usual)}
     proxy = proxy_for(parts.scheme, host, port)
-    if not proxy:
-        connection = exchange.connect(host, port)
-        return _wrap(connection, host, roots) if secure else connection, target, headers
-    name, at, credentials = _read_proxy(proxy)
+    name, at, credentials = _read_proxy(proxy) if proxy else (host, port, {})
     connection = exchange.connect(name, at)
     if not secure:
-        return connection, url, {**headers, **credentials}
+        return connection, url if proxy else target, {**headers, **credentials}
     try:
-        exchange.tunnel(connection, host, port, credentials)
-    except BaseException:
-        connection.close()
-        raise
-    return _wrap(connection, host, roots), target, headers
-
-
-def _wrap(connection: "socket", host: str, roots: str) -> "socket":
-    """Return the connection within TLS, verified with the roots in a folder, else with all."""
-    try:
+        if proxy:
+            exchange.tunnel(connection, host, port, credentials)
         context = ssl.create_default_context(capath=roots or None)
-        return context.wrap_socket(connection, server_hostname=host)
+        return context.wrap_socket(connection, server_hostname=host), target, headers
     except BaseException:
         connection.close()
         raise
