@@ -55,7 +55,7 @@ class Costs(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=40, help="rounds of ours; peers run a fifth")
+    parser.add_argument("--runs", type=int, default=30, help="rounds of ours; peers run a fifth")
     parser.add_argument("--peers", default=",".join(cases.PEERS), help="which, by commas; or none")
     parser.add_argument("--json", action="store_true", help="JSON instead of the table")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table into FILE too")

@@ -1,8 +1,7 @@
 """Telemetry for command-line tools that asks first.
 
 Here is Telemetry, the one object an author meets, with all that a run needs whose user never said
-Yes. It is one module because each costs a program 0.1 ms at every start; whatever else there is to
-do is imported where it is done.
+Yes. It is one module, because each costs a program 0.1 ms; the rest is imported where it is used.
 """
 
 import os
@@ -93,10 +92,9 @@ class Telemetry:
     ) -> "Telemetry":
         """Return the telemetry of a tool whose contract is at a path.
 
-        A relative path is looked for beside the file that calls this, so that package data works
-        and the user's current folder never matters. `version` is the tool's own; `deliver_every`
-        is in seconds. Reads nothing yet, so it never fails; `askfirst contract check` finds
-        mistakes.
+        A relative path is looked for beside the file that calls this, as package data is. `version`
+        is the tool's own; `deliver_every` is in seconds. Reads nothing yet, so it never fails;
+        `askfirst contract check` finds mistakes.
         """
         path = os.fspath(contract)
         caller = sys._getframe(1).f_globals  # noqa: SLF001 - what inspect uses, without its cost
@@ -136,8 +134,8 @@ class Telemetry:
     def record(self, command: str, values: "Mapping[str, object] | None" = None) -> None:
         """Record that `command` ran, with the fields given here and to `set`.
 
-        Does nothing unless there is a Yes that covers the contract. Appends to a local queue;
-        starts a detached sender if a delivery is due; never waits for either.
+        Does nothing without a Yes that covers the contract. Appends to a local queue and starts a
+        detached sender if a delivery is due; waits for neither.
         """
         if self.strict:
             self._check(values or {}, command)

@@ -1,14 +1,11 @@
 """What runs inside other people's programs; standard library only, silent, about a millisecond.
 
-Here is the usual run of a user who said Yes: what was decided and compiled then is remembered. Like
-`askfirst` itself, whose Telemetry calls it, this is one module because each costs 0.1 ms: it also
-reads what the environment says, for all of the client.
-
-Beside the queue lies a file with the contract in short. It holds only together with the very bytes
-of the dotfile, which hold the UUID, the very file of the contract, and the versions of the tool and
-of this package: its seal is a hash over all of them and itself. So an `off`, an edited answer or a
-wider contract unmakes it, and who cannot read the dotfile cannot forge it. Whatever is not as usual
-is left to `recording`, which decides afresh and remembers.
+Here is the usual run of a user who said Yes; one module, because each costs 0.1 ms. What was
+decided and compiled at the Yes is remembered: beside the queue lies a file with the contract in
+short. Its seal is a hash over itself, the bytes of the dotfile, which hold the UUID, the identity
+of the contract's file, and the versions of the tool and of this package. So an `off`, an edited
+answer or a wider contract unmakes it, and who cannot read the dotfile cannot forge it. Whatever is
+not as usual is left to `recording`, which decides afresh and remembers.
 """
 
 import os

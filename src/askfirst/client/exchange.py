@@ -16,7 +16,7 @@ MOST_LINES = 100  # of an answer's head
 
 
 class BadAnswerError(ValueError):
-    """An answer that is not HTTP, or that ends in the middle."""
+    """What is not HTTP, or ends in the middle."""
 
 
 def connect(host: str, port: int) -> socket.socket:
@@ -31,7 +31,7 @@ def authority(host: str, port: int, usual: int) -> str:
 
 
 def tunnel(connection: socket.socket, host: str, port: int, headers: "dict[str, str]") -> None:
-    """Have a proxy join us to a server. Raises OSError if it will not, or BadAnswerError."""
+    """Have a proxy join us to a server. Raises OSError or BadAnswerError."""
     place = authority(host, port, 0)
     connection.sendall(_head("CONNECT", place, {"Host": place, **headers}))
     with connection.makefile("rb") as file:

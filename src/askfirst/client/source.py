@@ -65,10 +65,7 @@ class Source:
         return self._contract
 
     def open(self) -> int:
-        """Return a descriptor from which the text can be read, and which a child can be given.
-
-        Raises OSError.
-        """
+        """Return a descriptor of the text, which a child can be given. Raises OSError."""
         try:
             return os.open(self.path, _READ)
         except OSError:
@@ -99,10 +96,9 @@ def _unnamed(raw: bytes) -> int:
 
 
 def parse_once(text: str, folder: str) -> "Contract":
-    """Return the contract of a text; reading TOML is a fifth of a delivery's CPU, so keep it.
+    """Return the contract of a text; keep it in `folder`: TOML takes a fifth of a delivery's CPU.
 
-    What is kept in `folder` holds for one text and one version of this package: its seal is a hash
-    over both and itself. Raises ContractError.
+    It holds for this text and this version of the package alone. Raises ContractError.
     """
     from askfirst.client.folders import put
     from askfirst.contract.jsontext import dumps, loads
