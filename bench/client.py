@@ -55,7 +55,7 @@ class Costs(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=30, help="rounds of ours; peers run a fifth")
+    parser.add_argument("--runs", type=int, default=25, help="rounds of ours; peers run a fifth")
     parser.add_argument("--peers", default=",".join(cases.PEERS), help="which, by commas; or none")
     parser.add_argument("--json", action="store_true", help="JSON instead of the table")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table into FILE too")
@@ -84,7 +84,7 @@ def measure(rounds: int, peers: list[str]) -> list[dict[str, Any]]:
                 if case.asks_network:
                     say(f"faults: {case.label}")
                     part = folder / f"faults-{len(found)}"
-                    most = FAULT_ROUNDS if case.label.startswith("askfirst") else 2
+                    most = FAULT_ROUNDS if case.label.startswith("askfirst") else 1
                     found[case.label] = faults.try_faults(case, part, plain, most)
             return [row(case, costs, found.get(case.label)) for case in made]
 
