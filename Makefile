@@ -8,15 +8,15 @@ READY := $(VENV)/.ready
 PYTEST ?= $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 # What a test measures of a process, or takes from it, the measuring of coverage would change.
-MEASURED := tests/client tests/contract $(addprefix --ignore tests/client/test_,\
+MEASURED := tests/client tests/contract tests/test_telemetry.py $(addprefix --ignore tests/client/test_,\
 	anywhere.py cost.py delivery.py faults_files.py faults_frozen.py faults_home.py \
 	faults_process.py faults_table.py releases.py untouched.py)
 
-# the functions that docs/tested.md speaks of; `mutmut run` alone takes the rest of usual.py too
-MUTANTS := 'askfirst.client.consent.*' 'askfirst.contract.*' $(patsubst %,'askfirst.client.usual.x_%__*',\
+# the functions that docs/tested.md speaks of; `mutmut run` alone takes the rest of client/__init__.py too
+MUTANTS := 'askfirst.client.consent.*' 'askfirst.contract.*' $(patsubst %,'askfirst.client.x_%__*',\
 	forbids treated compile_fields _number)
 
-.PHONY: help demo test slow coverage mutants check format bench screenshots docs dist clean
+.PHONY: help demo test slow coverage mutants check format bench screenshots reference docs dist clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -42,8 +42,8 @@ coverage: $(READY) ## how much of the client and the contract the tests of each 
 	@rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest -q -n 2 --dist loadfile --hypothesis-profile=ci $(MEASURED)
 	$(BIN)/coverage combine --quiet
-	@for part in client contract; do \
-		$(BIN)/coverage report --include "src/askfirst/$$part/*" || exit 1; done
+	@for part in "__init__.py,src/askfirst/client/*" "contract/*"; do \
+		$(BIN)/coverage report --include "src/askfirst/$$part" || exit 1; done
 
 mutants: $(READY) ## which changes to consent and events no test would notice
 	$(BIN)/mutmut run --max-children 2 $(MUTANTS)
@@ -68,11 +68,15 @@ bench: $(READY) ## measure, beside a floor in the same run (needs wrk)
 	$(BIN)/python bench/store.py --stored 0 1000000
 	$(BIN)/python bench/ingest.py --seconds 20
 
-screenshots: $(READY) ## take the pictures of the dashboard again; needs chromium
+screenshots: $(READY) ## take the pictures of the dashboard and of the question again; needs chromium
 	$(BIN)/python -m tests.dashboard.browser.screenshots
+	$(BIN)/python -m tests.examples.screenshot
 
-docs: $(READY) ## build the documentation into site/
-	$(BIN)/mkdocs build --strict --quiet
+reference: $(READY) ## write the reference pages of the documentation from the code
+	$(BIN)/python tools/reference.py
+
+docs: reference ## build the documentation into site/
+	$(BIN)/mkdocs build --strict
 
 dist: $(READY) ## build the wheels and sdists of the client and of the collector
 	$(BIN)/python -m build --outdir dist

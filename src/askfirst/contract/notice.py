@@ -1,11 +1,15 @@
-"""Contract -> the words a user reads: the prompt, the payload in words, TELEMETRY.md."""
+"""Contract -> the words a user reads in a terminal: the prompt, the payload in words."""
 
 from askfirst.contract.model import Contract, Field
+from askfirst.contract.sampling import percent
 
 NEVER = (
     "arguments, option values, paths, host or user names, environment variables, free text, "
     "your IP address"
 )
+ALWAYS_FOR = "Which versions and commands are in use, and whom would a change affect?"
+NO = "No, thank you."
+KEYS = "Up and Down to choose, Enter to confirm; or press y or n."
 _SHOWN_COMMANDS = (
     12  # more would push the question off the screen; `show` and TELEMETRY.md have all
 )
@@ -38,10 +42,18 @@ def agree_label(contract: Contract) -> str:
     return f"Yes, I agree to share usage data with {contract.organisation}."
 
 
+def sampled(contract: Contract) -> str:
+    """Say who takes part, where that is a share of those who agree."""
+    return (
+        f"Of those who say Yes, {percent(contract.sample)} take part, drawn at random; "
+        "the others send nothing. The share may change, what is collected may not."
+    )
+
+
 def question(contract: Contract) -> str:
     """Return what is said before the two choices: paragraphs and bullets, unwrapped lines."""
     purposes = list(dict.fromkeys(field.purpose for field in contract.fields.values()))
-    purposes.append("Which versions and commands are in use, and whom would a change affect?")
+    purposes.append(ALWAYS_FOR)
     fields = [f"- {field.name}: {describe(field)}" for field in contract.fields.values()]
     shown = contract.commands[:_SHOWN_COMMANDS]
     rest = len(contract.commands) - len(shown)
@@ -59,6 +71,7 @@ def question(contract: Contract) -> str:
         *fields,
         "",
         f"What is never collected: {NEVER}.",
+        *([sampled(contract)] if contract.sample < 1 else []),
         "",
         f"It is pseudonymous, goes to {contract.organisation} only, is deleted after {days} days.",
         "Saying No has no disadvantage. You can change your mind at any time:",
@@ -69,59 +82,12 @@ def question(contract: Contract) -> str:
     return "\n".join(lines)
 
 
-def notice(contract: Contract) -> str:
-    """Return TELEMETRY.md, the privacy notice that belongs beside the tool's README."""
-    rows = [f"| `{name}` | {how} | always |" for name, how in always(contract)]
-    rows += [
-        f"| `{field.name}` | {describe(field)} | {_cell(field.purpose)} |"
-        for field in contract.fields.values()
-    ]
-    name = contract.name
-    variable = f"{name.upper().replace('-', '_')}_TELEMETRY"
-    return f"""# Telemetry in {contract.title}
+def wrap(text: str, width: int) -> str:
+    """Wrap paragraphs and `- ` bullets to `width` columns."""
+    import textwrap
 
-{contract.title} asks once, before anything is collected, whether it may share how you use it.
-The default is No, and No has no disadvantage. Until you say Yes, nothing is collected, nothing is
-sent, and no identifier is made.
-
-## Who asks
-
-{contract.organisation} is the controller. Questions and requests: {contract.contact}.
-Events go to {contract.collector} over TLS. More: {contract.details}
-
-## What is collected, after a Yes
-
-One event for each of these commands: {", ".join(f"`{c}`" for c in contract.commands)}. No other
-command is ever recorded.
-
-| what | how it leaves your machine | why |
-| --- | --- | --- |
-{chr(10).join(rows)}
-
-Never: {NEVER}.
-
-The data is pseudonymous, not anonymous: the same installation always has the same hash.
-Events are deleted after {contract.retention_days} days.
-
-## Your choices
-
-| to | do |
-| --- | --- |
-| see the present state, and why | `{name} telemetry status` |
-| agree | `{name} telemetry on` |
-| revoke, and delete the identifier and whatever is unsent | `{name} telemetry off` |
-| see what the next event would be | `{name} telemetry show` |
-| see what was sent, and when | `{name} telemetry log` |
-| have everything that was collected deleted | `{name} telemetry erase` |
-| print each event and send none | set `{variable}=log` |
-| keep it off, whatever was answered | set `{variable}=0` or `DO_NOT_TRACK=1` |
-
-It never asks and never sends under CI. It asks again only when a newer version runs after a No,
-or when a new version would collect more than you agreed to.
-
-Contract: `{contract.digest}`
-"""
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    lines = []
+    for line in text.split("\n"):
+        indent = "  " if line.startswith("- ") else ""
+        lines += textwrap.wrap(line, width, subsequent_indent=indent) or [""]
+    return "\n".join(lines)

@@ -16,7 +16,17 @@ import pyarrow as pa
 
 from askfirst.contract.model import Contract
 from askfirst.stores.base import Counts, Events, Loaded, Position, StoreError
-from askfirst.stores.duckdb import backups, connecting, memory, rewriting, runs, seen, sql, upkeep
+from askfirst.stores.duckdb import (
+    backups,
+    connecting,
+    memory,
+    rewriting,
+    runs,
+    sampling,
+    seen,
+    sql,
+    upkeep,
+)
 from askfirst.stores.duckdb.batch import Batch, together
 from askfirst.stores.duckdb.dictionaries import Dictionaries
 from askfirst.stores.duckdb.gate import Gate
@@ -81,9 +91,15 @@ class DuckDBStore:
         return [Contract.from_dict(msgspec.json.decode(str(text))) for (text,) in rows]
 
     def query(self, name: str, parameters: Mapping[str, object]) -> list[tuple[object, ...]]:
-        """Run `questions/<name>.sql`. Sees every `load` that has returned."""
-        with self._memory.of(memory.ASKING):
-            return self._read(sql.question(name), parameters)
+        """Run `questions/<name>.sql`. Sees every `load` that has returned.
+
+        Of installations it sees those that the sample of the contract in force has.
+        """
+        text = sql.question(name)
+        with self._memory.of(memory.ASKING), self._reading() as cursor:
+            sampling.narrow(cursor, parameters["tool"])
+            rows: list[tuple[object, ...]] = cursor.execute(text, dict(parameters)).fetchall()
+            return rows
 
     def erase(self, tool: str, installation: bytes) -> int:
         """Forget an installation (32 bytes) and everything said about it; return how many events.
