@@ -146,7 +146,10 @@ class Store(Protocol):
         """Return the contracts in force, by tool name."""
 
     def query(self, name: str, parameters: Mapping[str, object]) -> list[tuple[object, ...]]:
-        """Run `questions/<name>.sql` of this engine. Sees every `load` that has returned."""
+        """Answer a question of this engine by its name, `questions/<name>.sql` or a quicker way.
+
+        Sees every `load` that has returned. A list of numbers within a row may be an array.
+        """
 
     def erase(self, tool: str, installation: bytes) -> int:
         """Forget an installation (32 bytes) and everything said about it; return how many

@@ -57,6 +57,11 @@ class Batch:
         order = np.argsort(timestamp, kind="stable")
         return cls(events, order, timestamp, received, halves, prints(timestamp, halves))
 
+    @property
+    def first_day(self) -> int:
+        """The first day of any of them, since 1970-01-01 UTC."""
+        return int(self.timestamp.min(initial=1 << 62)) // DAY_MS
+
     def repeated(self) -> Mask:
         """Tell for each row whether an earlier one of the same load is the same event."""
         ordered = np.sort(self.print)
@@ -85,8 +90,9 @@ class Batch:
         return pa.table(
             {
                 "tool": np.full(len(people), tool, np.int16),
+                "arrived": (self.received[kept] // DAY_MS).astype(np.int32),
                 "timestamp": self.timestamp[kept],
-                "id_high": self.halves[kept, 0],
+                "id_rest": self.halves[kept, 0] ^ self.timestamp[kept] << 16,
                 "id_low": self.halves[kept, 1],
                 **columns,
             }

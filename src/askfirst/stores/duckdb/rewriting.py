@@ -20,7 +20,7 @@ FRESH = "askfirst_fresh"
 class Copy:
     """How to write a store anew.
 
-    `ordered`: events by installation and time, so that questions read less. `beside`: with the list
+    `ordered`: events by time, so that they take less space. `beside`: with the list
     of the files beside the store, which are to go on. `still_due`: with the note of what backups
     still hold.
     """
@@ -67,8 +67,8 @@ def _fill(cursor: duckdb.DuckDBPyConnection, source: str, how: Copy) -> None:
     names = [str(name) for (name,) in run(cursor, sql.statement("tables"))]
     for name in names:
         fresh, old = f"{FRESH}.{name}", f"{source}.{name}"
-        if name == "events" and how.ordered:
-            counted = run(cursor, sql.statement("events_of_installations"))
+        if name == "sealed" and how.ordered:
+            counted = run(cursor, sql.statement("arrivals_of_sealed"))
             for low, high in pieces(counted, CHUNK):  # type: ignore[arg-type]
                 run(cursor, sql.statement("add_ordered"), {"low": low, "high": high})
         elif name == "forgotten":

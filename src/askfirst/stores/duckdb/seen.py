@@ -94,6 +94,10 @@ class Seen:
             run.close()
         self._runs, self._opened = None, []
 
+    def files(self) -> list[Path]:
+        """Return where they are."""
+        return list(self._folder.glob("*"))
+
     def problems(self) -> list[str]:
         """Say which files are missing or damaged: they are made anew at the next start."""
         found = []
@@ -112,7 +116,7 @@ class Seen:
         return files[tool]
 
     def _open(self) -> dict[int, list[Run]]:
-        """Open the files that are listed, except of tools whose files do not hold every event."""
+        """Open the files that are listed, except of tools whose files do not hold every event whose id is kept."""
         if self._runs is None:
             listed = _listed(self._connection)
             names = {self._path(number) for _, number, *_ in listed}
@@ -143,9 +147,8 @@ class Seen:
             stretch = {"tool": tool, "low": first * HOUR_MS, "high": (last + 1) * HOUR_MS}
             found = self._connection.execute(sql.statement("identities"), stretch).fetchnumpy()
             moment = np.ma.getdata(found["timestamp"])
-            halves = np.stack(
-                [np.ma.getdata(found[half]) for half in ("id_high", "id_low")], axis=1
-            )
+            rest, low = (np.ma.getdata(found[half]) for half in ("id_rest", "id_low"))
+            halves = np.stack([rest ^ moment << 16, low], axis=1)
             order = np.argsort(moment, kind="stable")
             yield runs.records(moment[order], runs.prints(moment, halves)[order])
 

@@ -16,11 +16,22 @@ import pyarrow as pa
 
 from askfirst.contract.model import Contract
 from askfirst.stores.base import Counts, Events, Loaded, Position, StoreError
-from askfirst.stores.duckdb import backups, connecting, memory, rewriting, runs, seen, sql, upkeep
+from askfirst.stores.duckdb import (
+    answering,
+    backups,
+    connecting,
+    memory,
+    rewriting,
+    runs,
+    seen,
+    sql,
+    upkeep,
+)
 from askfirst.stores.duckdb.batch import Batch, together
 from askfirst.stores.duckdb.dictionaries import Dictionaries
 from askfirst.stores.duckdb.gate import Gate
 from askfirst.stores.duckdb.pieces import pieces
+from askfirst.stores.duckdb.sealing import Sealing
 
 
 class DuckDBStore:
@@ -37,6 +48,8 @@ class DuckDBStore:
         self._connection = connecting.connect(path)
         self._dictionaries = Dictionaries(self._connection)
         self._seen = seen.Seen(self._connection, path.with_name(path.name + seen.SUFFIX))
+        self._sealing = Sealing(self._connection)
+        self._answers = answering.Memory()
         self._lock = threading.Lock()
         self._copying = threading.Lock()  # a backup made during a scrub would keep what it scrubs
         self._gate = Gate()
@@ -51,7 +64,7 @@ class DuckDBStore:
         batches = [Batch.of(one) for one in together(events)]
         total: Counter[tuple[str, int, str]] = Counter(counts)
         stored = duplicate = 0
-        with self._transaction():
+        with self._transaction(since={one.events.tool: one.first_day for one in batches}):
             for batch in batches:
                 kept = self._add(batch)
                 total.update(batch.counts(kept))
@@ -61,6 +74,9 @@ class DuckDBStore:
             if position is not None:
                 place = {"log": position.log, "segment": position.segment}
                 self._upsert("position", {**place, "byte_offset": position.offset})
+            if stored and self._sealing.is_due():
+                with self._memory.of(memory.READING):
+                    self._sealing.seal()
         return Loaded(stored, duplicate)
 
     def position(self, log: str) -> Position | None:
@@ -81,9 +97,15 @@ class DuckDBStore:
         return [Contract.from_dict(msgspec.json.decode(str(text))) for (text,) in rows]
 
     def query(self, name: str, parameters: Mapping[str, object]) -> list[tuple[object, ...]]:
-        """Run `questions/<name>.sql`. Sees every `load` that has returned."""
-        with self._memory.of(memory.ASKING):
-            return self._read(sql.question(name), parameters)
+        """Answer the question `name`. Sees every `load` that has returned."""
+
+        def find() -> answering.Rows:
+            with self._memory.of(memory.ASKING), self._reading() as cursor:
+                return answering.answer(cursor, name, parameters)
+
+        if name in answering.UNCACHED or "as_of" not in parameters:
+            return find()
+        return self._answers.ask(name, parameters, find)
 
     def erase(self, tool: str, installation: bytes) -> int:
         """Forget an installation (32 bytes) and everything said about it; return how many events.
@@ -96,11 +118,11 @@ class DuckDBStore:
             for (key,) in found:
                 columns = self._fetch("identities_of", {"installation": key})
                 moment = columns["timestamp"]
-                halves = np.stack([columns["id_high"], columns["id_low"]], axis=1)
+                halves = np.stack([columns["id_rest"] ^ moment << 16, columns["id_low"]], axis=1)
                 self._seen.drop(self._dictionaries.tool(tool), moment, runs.prints(moment, halves))
+                [(erased,)] = self._run("count_of", {"installation": key})
                 self._script("erase", {"installation": key})
                 self._note(tool, installation=installation)
-                erased = len(moment)
             self._dictionaries.forget()
         return erased
 
@@ -111,7 +133,7 @@ class DuckDBStore:
             old = {"tool": key, "before": before}
             [(forgotten,)] = self._run("count_to_retain", old)
             if forgotten:
-                self._run("retain", old)
+                self._script("retain", old)
                 self._seen.drop_before(key, before)
                 self._script("sweep", {})
                 self._note(tool, before=before)
@@ -120,7 +142,7 @@ class DuckDBStore:
 
     def size(self) -> int:
         """Return how many bytes the store takes on this machine's disk."""
-        files = (self.path, self.path.with_name(self.path.name + ".wal"))
+        files = [self.path, connecting.wal_of(self.path), *self._seen.files()]
         return sum(path.stat().st_size for path in files if path.exists())
 
     def scrub(self) -> bool:
@@ -202,7 +224,7 @@ class DuckDBStore:
         kept = ~batch.repeated()
         kept[order] &= ~self._seen.holds(tool, moment, print_)
         if kept.any():
-            self._run("add_events", batch=batch.rows(tool, kept, self._dictionaries))
+            self._sealing.add(batch.rows(tool, kept, self._dictionaries))
             new = kept[order]
             self._seen.add(tool, moment[new], print_[new])
         return kept
@@ -257,6 +279,7 @@ class DuckDBStore:
             self._memory.move(self._connection)
             self._dictionaries.move(self._connection)
             self._seen.move(self._connection)
+            self._sealing.move(self._connection)
             self._is_open = True
 
     def _upsert(self, what: str, row: Mapping[str, object]) -> None:
@@ -311,8 +334,11 @@ class DuckDBStore:
             raise self._failure(error) from error
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """All or nothing, what is remembered in memory and the files beside the store included."""
+    def _transaction(self, since: Mapping[str, int] | None = None) -> Iterator[None]:
+        """All or nothing, what is remembered in memory and the files beside the store included.
+
+        `since` gives by tool the first day of which anything changes; without it all may.
+        """
         with self._lock:
             self._reopen()
             try:
@@ -321,6 +347,7 @@ class DuckDBStore:
                 self._connection.execute("COMMIT")
             except BaseException as error:
                 self._dictionaries.forget()
+                self._sealing.move(self._connection)
                 self._seen.close()
                 # a failed COMMIT has ended the transaction already, a closed store never began one
                 with contextlib.suppress(duckdb.Error):
@@ -329,6 +356,10 @@ class DuckDBStore:
                     raise self._failure(error) from error
                 raise
             self._seen.settle()
+            if since is None:
+                self._answers.forget()
+            for tool, day in (since or {}).items():
+                self._answers.forget(tool, day)
 
     def _failure(self, error: duckdb.Error) -> StoreError:
         if isinstance(error, duckdb.FatalException):

@@ -30,8 +30,9 @@ def check(cursor: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
 
 def events(tool: str, table: pa.Table) -> Events:
     """Return the rows of `statements/everything.sql` as events."""
-    halves = np.stack([table["id_high"].to_numpy(), table["id_low"].to_numpy()], axis=1)
-    moments = array("q", table["timestamp"].to_numpy().tobytes())
+    moment = table["timestamp"].to_numpy()
+    halves = np.stack([table["id_rest"].to_numpy() ^ moment << 16, table["id_low"].to_numpy()], 1)
+    moments = array("q", moment.tobytes())
     made = Events(tool, bytearray(halves.astype(">i8").tobytes()), moments, moments[:])
     made.installation += b"".join(table["hash"].to_pylist())
     made.version = table["version"].to_pylist()

@@ -8,9 +8,21 @@ WITH releases AS (
         unnest($ranks::INTEGER[]) AS rank,
         unnest($instants::BIGINT[]) AS released
 ),
+-- What is summed up serves for all months before $month; after it the events themselves.
 seen AS (
-    SELECT installation, version, min(timestamp) AS first, max(timestamp) AS last
-    FROM events
+    SELECT installation, version, first, last
+    FROM spans
+    WHERE tool = (SELECT key FROM tools WHERE name = $tool) AND month < $month
+    UNION ALL
+    SELECT installation, version, min(timestamp), max(timestamp)
+    FROM sealed
+    WHERE tool = (SELECT key FROM tools WHERE name = $tool)
+      AND timestamp >= $month * 2419200000::BIGINT
+      AND timestamp < ($as_of + 1) * 86400000::BIGINT
+    GROUP BY installation, version
+    UNION ALL
+    SELECT installation, version, min(timestamp), max(timestamp)
+    FROM recent
     WHERE tool = (SELECT key FROM tools WHERE name = $tool)
       AND timestamp < ($as_of + 1) * 86400000::BIGINT
     GROUP BY installation, version

@@ -1,4 +1,4 @@
-INSERT INTO askfirst_fresh.events
-FROM events
-WHERE installation BETWEEN $low AND $high
-ORDER BY installation, timestamp
+INSERT INTO askfirst_fresh.sealed
+FROM sealed
+WHERE arrived BETWEEN $low AND $high
+ORDER BY timestamp

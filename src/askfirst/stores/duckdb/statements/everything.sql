@@ -1,7 +1,7 @@
 -- Every event of a tool in a stretch of time, in order, with texts and hashes in the place of keys. No
 -- two have equal timestamps and ids, so the order is total.
 SELECT
-    events.id_high, events.id_low, events.timestamp, installations.hash, versions.value AS version,
+    events.id_rest, events.id_low, events.timestamp, installations.hash, versions.value AS version,
     commands.value AS command, application.value AS application, environment.value AS environment,
     context.value AS context
 FROM events
@@ -13,4 +13,4 @@ LEFT JOIN sayings AS environment ON environment.key = events.environment
 LEFT JOIN sayings AS context ON context.key = events.context
 WHERE events.tool = (SELECT key FROM tools WHERE name = $tool)
   AND events.timestamp >= $low AND events.timestamp < $high
-ORDER BY events.timestamp, events.id_high, events.id_low
+ORDER BY events.timestamp, events.id_rest, events.id_low

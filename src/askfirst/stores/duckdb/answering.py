@@ -1,0 +1,129 @@
+"""Answers questions: from SQL, or from bits where that is quicker; and remembers the answers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from askfirst.stores.base import DAY_MS
+from askfirst.stores.duckdb import bits, connecting, sql
+from askfirst.stores.duckdb.bits import Bits, Rows
+
+CHUNKS = 32  # of installations looked at together: with 400 days 26 MB
+MONTH_MS = 28 * DAY_MS  # as in spans; see migrations/0003_sealed.sql
+MOST = 64  # answers remembered, of a few KB each but for the one of `updates`, 20 MB
+UNCACHED = frozenset({"quality"})  # counted by day of arrival; and quick
+
+Cursor = duckdb.DuckDBPyConnection
+Key = tuple[Any, ...]
+
+
+class Memory:
+    """Answers, as long as no load could have changed them. For any number of threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answers: dict[Key, Rows] = {}
+        self._changes = 0
+
+    def forget(self, tool: str | None = None, since: int = 0) -> None:
+        """Forget all answers, or those about a tool as of the day `since` or later."""
+        with self._lock:
+            self._changes += 1
+            if tool is None:
+                self._answers.clear()
+            for key in [k for k in self._answers if k[1] == tool and k[2] >= since]:
+                del self._answers[key]
+
+    def ask(
+        self, name: str, parameters: Mapping[str, Any], find: Callable[[], Rows]
+    ) -> Rows:
+        """Return what is remembered, or what `find` finds."""
+        key = _key(name, parameters)
+        with self._lock:
+            known = self._answers.get(key)
+            before = self._changes
+        if known is not None:
+            return known
+        found = find()
+        with self._lock:
+            if before == self._changes:
+                if name == "updates":  # one of them is as large as all others
+                    for other in [k for k in self._answers if k[0] == name]:
+                        del self._answers[other]
+                while len(self._answers) >= MOST:
+                    del self._answers[next(iter(self._answers))]
+                self._answers[key] = found
+        return found
+
+
+def answer(cursor: Cursor, name: str, parameters: Mapping[str, Any]) -> Rows:
+    """Answer a question. Raises StoreError if it has no name that is known, duckdb.Error."""
+    if name not in COMPUTED:
+        return cursor.execute(sql.question(name), dict(parameters)).fetchall()
+    cursor.execute("BEGIN")  # one moment, for questions that take several statements
+    try:
+        return COMPUTED[name](cursor, parameters)
+    finally:
+        cursor.execute("ROLLBACK")
+
+
+def _activity(cursor: Cursor, asked: Mapping[str, Any]) -> Rows:
+    return bits.activity(_bits(cursor, asked["tool"]), asked["as_of"])
+
+
+def _active_days(cursor: Cursor, asked: Mapping[str, Any]) -> Rows:
+    return bits.active_days(_bits(cursor, asked["tool"]), asked["first"], asked["as_of"])
+
+
+def _retention(cursor: Cursor, asked: Mapping[str, Any]) -> Rows:
+    return bits.retention(_bits(cursor, asked["tool"]), asked["as_of"])
+
+
+def _updates(cursor: Cursor, asked: Mapping[str, Any]) -> Rows:
+    """Return lists of durations as arrays: there are up to a million of them."""
+    end = (asked["as_of"] + 1) * DAY_MS
+    [(last,)] = cursor.execute(sql.question("last"), {"tool": asked["tool"]}).fetchall()
+    month = end // MONTH_MS
+    if last is None or last < end:
+        month += 1  # everything that is summed up counts
+    found = connecting.arrow(cursor, sql.question("updates"), {**asked, "month": month}).read_all()
+    rows: Rows = []
+    for part in found.to_batches():
+        updated, waiting = (_lists(part[name]) for name in ("updated", "waiting"))
+        rows += zip(part["release"].to_pylist(), updated, waiting, strict=True)
+    return rows
+
+
+COMPUTED: Mapping[str, Callable[[Cursor, Mapping[str, Any]], Rows]] = {
+    "activity": _activity,
+    "active_days": _active_days,
+    "retention": _retention,
+    "updates": _updates,
+}
+
+
+def _bits(cursor: Cursor, tool: str) -> Iterator[Bits]:
+    """Read who was active when, some chunks of installations at a time."""
+    found = cursor.execute(sql.question("chunks"), {"tool": tool}).fetchall()
+    chunks = [chunk for (chunk,) in found]
+    for start in range(0, len(chunks), CHUNKS):
+        some = chunks[start : start + CHUNKS]
+        limits = {"tool": tool, "low": some[0], "high": some[-1]}
+        yield Bits.of(connecting.arrow(cursor, sql.question("days"), limits).read_all())
+
+
+def _lists(column: Any) -> Iterator[Any]:
+    """Yield each list of numbers as an array."""
+    values = column.flatten().to_numpy(zero_copy_only=False)
+    ends = np.cumsum(column.value_lengths().to_numpy(zero_copy_only=False))
+    return iter(np.split(values, ends[:-1]))
+
+
+def _key(name: str, parameters: Mapping[str, Any]) -> Key:
+    rest = (tuple(v) if isinstance(v, list) else v for k, v in sorted(parameters.items()))
+    return (name, parameters["tool"], parameters["as_of"], *rest)
