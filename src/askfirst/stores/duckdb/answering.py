@@ -39,9 +39,7 @@ class Memory:
             for key in [k for k in self._answers if k[1] == tool and k[2] >= since]:
                 del self._answers[key]
 
-    def ask(
-        self, name: str, parameters: Mapping[str, Any], find: Callable[[], Rows]
-    ) -> Rows:
+    def ask(self, name: str, parameters: Mapping[str, Any], find: Callable[[], Rows]) -> Rows:
         """Return what is remembered, or what `find` finds."""
         key = _key(name, parameters)
         with self._lock:

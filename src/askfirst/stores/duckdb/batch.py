@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,10 @@ from askfirst.stores.base import (
     SKEW_MS,
     SKEWED,
     STORED,
+    Coded,
     Counts,
     Events,
+    Values,
 )
 from askfirst.stores.duckdb.dictionaries import CONTEXT, NOBODY, SAID, Dictionaries
 from askfirst.stores.duckdb.keys import KeyColumn, coded, first_and_place
@@ -74,7 +76,7 @@ class Batch:
     def rows(self, tool: int, kept: Mask, dictionaries: Dictionaries) -> pa.Table:
         """Return the kept events with keys in the place of texts."""
         events = self.events
-        chosen = None if kept.all() else np.flatnonzero(kept).tolist()
+        chosen = None if kept.all() else np.flatnonzero(kept)
         installations = np.frombuffer(events.installation, "V32")[kept].tobytes()
         people = dictionaries.people(tool, installations)
         fields = {name: _picked(column, chosen) for name, column in events.fields.items()}
@@ -138,13 +140,15 @@ def together(parts: Iterable[Events]) -> list[Events]:
     return joined
 
 
-def _picked(column: list[Any], chosen: list[int] | None) -> list[Any]:
-    return column if chosen is None else [column[row] for row in chosen]
+def _picked(column: Any, chosen: npt.NDArray[np.intp] | None) -> Any:
+    if chosen is None:
+        return column
+    if isinstance(column, Coded):
+        return Coded(column.codes[chosen], column.values)
+    return [column[row] for row in chosen.tolist()]
 
 
-def _named(
-    fields: dict[str, list[str | bool | None]], name: str
-) -> tuple[npt.NDArray[np.intp], list[Any]]:
+def _named(fields: dict[str, Values], name: str) -> tuple[npt.NDArray[np.intp], Sequence[Any]]:
     """Take a field of texts out: the rows that have one, and the texts.
 
     A flag is no name: it stays.
@@ -152,6 +156,12 @@ def _named(
     column = fields.pop(name, None)
     if column is None:
         return np.empty(0, np.intp), []
+    if isinstance(column, Coded):
+        codes, distinct = coded(column)
+        if not any(isinstance(value, bool) for value in distinct):
+            rows = np.flatnonzero(np.array([v is not None for v in distinct], bool)[codes])
+            return rows, Coded(codes[rows], distinct)
+        column = list(column)
     kinds = set(map(type, column))
     if kinds == {str}:
         return np.arange(len(column)), column
@@ -166,7 +176,7 @@ def _sayings(
     which: int,
     people: KeyColumn,
     rows: npt.NDArray[np.intp],
-    texts: list[str],
+    texts: Sequence[str],
 ) -> pa.Array:
     """Return the key of what is said in some rows, null in the others."""
     keys = np.zeros(len(people), np.int32)
@@ -175,9 +185,7 @@ def _sayings(
     return pa.array(keys, pa.int32(), mask=keys == 0)
 
 
-def _contexts(
-    dictionaries: Dictionaries, people: KeyColumn, fields: dict[str, list[str | bool | None]]
-) -> pa.Array:
+def _contexts(dictionaries: Dictionaries, people: KeyColumn, fields: dict[str, Values]) -> pa.Array:
     """Return the key of each event's other fields; of nobody in particular if none is a hash."""
     code = np.zeros(len(people), np.int64)
     values = [coded(column) for column in fields.values()]

@@ -87,9 +87,8 @@ def active_days(parts: Iterator[Bits], first: int, as_of: int) -> Rows:
             days = np.zeros((length, some.shape[1]), np.uint64)
             days[bits.day[there] - first] = some
             _add_gaps(n, days)
-    return [
-        (first + int(day), int(gap), int(n[day, gap])) for day, gap in zip(*np.nonzero(n), strict=True)
-    ]
+    day, gap = np.nonzero(n)
+    return list(zip((first + day).tolist(), gap.tolist(), n[day, gap].tolist(), strict=True))
 
 
 def retention(parts: Iterator[Bits], as_of: int) -> Rows:
@@ -153,4 +152,3 @@ def _words(part: pa.Array) -> Words:
     raw: Any = np.frombuffer(part.buffers()[2], np.uint64, len(part) * CHUNK // 8, first)
     words: Words = raw.reshape(len(part), -1)
     return words
-

@@ -116,7 +116,9 @@ class Seen:
         return files[tool]
 
     def _open(self) -> dict[int, list[Run]]:
-        """Open the files that are listed, except of tools whose files do not hold every event whose id is kept."""
+        """Open the files that are listed, except of tools whose files do not hold every id that is
+        kept.
+        """
         if self._runs is None:
             listed = _listed(self._connection)
             names = {self._path(number) for _, number, *_ in listed}

@@ -23,15 +23,16 @@ from askfirst.stores.duckdb import (
     memory,
     rewriting,
     runs,
+    sealing,
     seen,
     sql,
     upkeep,
 )
 from askfirst.stores.duckdb.batch import Batch, together
+from askfirst.stores.duckdb.bits import Rows
 from askfirst.stores.duckdb.dictionaries import Dictionaries
 from askfirst.stores.duckdb.gate import Gate
 from askfirst.stores.duckdb.pieces import pieces
-from askfirst.stores.duckdb.sealing import Sealing
 
 
 class DuckDBStore:
@@ -48,7 +49,7 @@ class DuckDBStore:
         self._connection = connecting.connect(path)
         self._dictionaries = Dictionaries(self._connection)
         self._seen = seen.Seen(self._connection, path.with_name(path.name + seen.SUFFIX))
-        self._sealing = Sealing(self._connection)
+        self._sealing = sealing.Sealing(self._connection)
         self._answers = answering.Memory()
         self._lock = threading.Lock()
         self._copying = threading.Lock()  # a backup made during a scrub would keep what it scrubs
@@ -64,7 +65,9 @@ class DuckDBStore:
         batches = [Batch.of(one) for one in together(events)]
         total: Counter[tuple[str, int, str]] = Counter(counts)
         stored = duplicate = 0
-        with self._transaction(since={one.events.tool: one.first_day for one in batches}):
+        is_large = any(len(one.events) >= sealing.ENOUGH for one in batches)
+        room = self._memory.of(memory.READING if is_large else memory.LOADING)
+        with room, self._transaction(since={one.events.tool: one.first_day for one in batches}):
             for batch in batches:
                 kept = self._add(batch)
                 total.update(batch.counts(kept))
@@ -99,7 +102,7 @@ class DuckDBStore:
     def query(self, name: str, parameters: Mapping[str, object]) -> list[tuple[object, ...]]:
         """Answer the question `name`. Sees every `load` that has returned."""
 
-        def find() -> answering.Rows:
+        def find() -> Rows:
             with self._memory.of(memory.ASKING), self._reading() as cursor:
                 return answering.answer(cursor, name, parameters)
 

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from askfirst.stores.base import Events
+from askfirst.stores.base import Events, Values
 from askfirst.stores.duckdb import connecting, sql
 from askfirst.stores.duckdb.batch import APPLICATION, ENVIRONMENT
 
@@ -41,13 +41,15 @@ def events(tool: str, table: pa.Table) -> Events:
     return made
 
 
-def _fields(table: pa.Table) -> dict[str, list[str | bool | None]]:
+def _fields(table: pa.Table) -> dict[str, Values]:
     """Return a column for each field that any of the rows has."""
     context = table["context"].combine_chunks().dictionary_encode()
     decoded = [msgspec.json.decode(text) for text in context.dictionary.to_pylist()]
     of_row = [None if code is None else decoded[code] for code in context.indices.to_pylist()]
     names = dict.fromkeys(name for fields in decoded for name in fields)
-    columns = {name: [row.get(name) if row else None for row in of_row] for name in names}
+    columns: dict[str, Values] = {
+        name: [row.get(name) if row else None for row in of_row] for name in names
+    }
     for name, column in ((APPLICATION, "application"), (ENVIRONMENT, "environment")):
         texts = table[column].to_pylist()
         if name in columns:  # a flag of that name
