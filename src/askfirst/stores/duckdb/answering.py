@@ -92,8 +92,8 @@ def _updates(cursor: Cursor, asked: Mapping[str, Any]) -> Rows:
     found = connecting.arrow(cursor, sql.question("updates"), {**asked, "month": month}).read_all()
     rows: Rows = []
     for part in found.to_batches():
-        updated, waiting = (_lists(part[name]) for name in ("updated", "waiting"))
-        rows += zip(part["release"].to_pylist(), updated, waiting, strict=True)
+        updated, waiting = (_lists(part.column(name)) for name in ("updated", "waiting"))
+        rows += zip(part.column("release").to_pylist(), updated, waiting, strict=True)
     return rows
 
 
@@ -117,9 +117,8 @@ def _bits(cursor: Cursor, tool: str) -> Iterator[Bits]:
 
 def _lists(column: Any) -> Iterator[Any]:
     """Yield each list of numbers as an array."""
-    values = column.flatten().to_numpy(zero_copy_only=False)
-    ends = np.cumsum(column.value_lengths().to_numpy(zero_copy_only=False))
-    return iter(np.split(values, ends[:-1]))
+    values = bits.numbers(column.flatten(), np.int64)
+    return iter(np.split(values, np.cumsum([len(one) for one in column])[:-1]))
 
 
 def _key(name: str, parameters: Mapping[str, Any]) -> Key:

@@ -34,12 +34,12 @@ class Bits:
     @classmethod
     def of(cls, table: pa.Table) -> Bits:
         """Read rows of (sealed, chunk, day, bits)."""
-        day, row = np.unique(table["day"].to_numpy(), return_inverse=True)
-        chunk, column = np.unique(table["chunk"].to_numpy(), return_inverse=True)
+        day, row = np.unique(numbers(table["day"], np.int32), return_inverse=True)
+        chunk, column = np.unique(numbers(table["chunk"], np.int32), return_inverse=True)
         words = np.zeros((len(day), len(chunk), CHUNK // 8), np.uint64)
         given = _words(table["bits"].combine_chunks())
-        sealed = table["sealed"].to_numpy()
-        for kind in (sealed, ~sealed):  # of each kind there is one row for a day and chunk
+        sealed = numbers(table["sealed"], np.int8)
+        for kind in (sealed == 1, sealed == 0):  # of each kind there is one row for a day and chunk
             words[row[kind], column[kind]] |= given[kind]
         return cls(day.astype(np.int64), words.reshape(len(day), -1))
 
@@ -111,6 +111,15 @@ def retention(parts: Iterator[Bits], as_of: int) -> Rows:
                 for later, n in zip(week[at:].tolist(), sizes.tolist(), strict=True):
                     found[first, later - first] = found.get((first, later - first), 0) + n
     return [(*key, n) for key, n in sorted(found.items()) if n]
+
+
+def numbers(column: pa.ChunkedArray | pa.Array, kind: type[np.integer[Any]]) -> npt.NDArray[Any]:
+    """Return a column of numbers, none of them null. pyarrow's own way imports pandas: 0.4 s."""
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not len(whole):
+        return np.empty(0, kind)
+    size = np.dtype(kind).itemsize
+    return np.frombuffer(whole.buffers()[1], kind, len(whole), whole.offset * size)
 
 
 def _add_gaps(n: npt.NDArray[np.int64], days: Words) -> None:
