@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
@@ -15,6 +16,7 @@ from askfirst.stores.duckdb.bits import Bits, Rows
 
 CHUNKS = 32  # of installations looked at together: with 400 days 26 MB
 MONTH_MS = 28 * DAY_MS  # as in spans; see migrations/0003_sealed.sql
+FOREVER = 1 << 40  # days
 MOST = 64  # answers remembered, of a few KB each but for the one of `updates`, 20 MB
 UNCACHED = frozenset({"quality"})  # counted by day of arrival; and quick
 
@@ -22,12 +24,25 @@ Cursor = duckdb.DuckDBPyConnection
 Key = tuple[Any, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The bits of a tool, right up to the day `until`."""
+
+    tool: str
+    until: int
+    bits: Bits
+
+
 class Memory:
-    """Answers, as long as no load could have changed them. For any number of threads."""
+    """Answers, and the bits of one tool, as long as no load could have changed them.
+
+    For any number of threads.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._answers: dict[Key, Rows] = {}
+        self._kept: Kept | None = None
         self._changes = 0
 
     def forget(self, tool: str | None = None, since: int = 0) -> None:
@@ -36,6 +51,9 @@ class Memory:
             self._changes += 1
             if tool is None:
                 self._answers.clear()
+                self._kept = None
+            if self._kept and self._kept.tool == tool:
+                self._kept = replace(self._kept, until=min(self._kept.until, since - 1))
             for key in [k for k in self._answers if k[1] == tool and k[2] >= since]:
                 del self._answers[key]
 
@@ -58,31 +76,50 @@ class Memory:
                 self._answers[key] = found
         return found
 
+    def bits(self, tool: str, as_of: int, find: Callable[[], Iterator[Bits]]) -> Iterator[Bits]:
+        """Yield what is remembered, or what `find` finds, which is remembered if it is all in one
+        part.
+        """
+        with self._lock:
+            kept = self._kept
+            before = self._changes
+        if kept and kept.tool == tool and as_of <= kept.until:
+            yield kept.bits
+            return
+        parts = find()
+        first, second = next(parts, None), next(parts, None)
+        if first and not second:
+            with self._lock:
+                if before == self._changes:
+                    self._kept = Kept(tool, FOREVER, first)
+        yield from (part for part in (first, second) if part)
+        yield from parts
 
-def answer(cursor: Cursor, name: str, parameters: Mapping[str, Any]) -> Rows:
+
+def answer(cursor: Cursor, memory: Memory, name: str, parameters: Mapping[str, Any]) -> Rows:
     """Answer a question. Raises StoreError if it has no name that is known, duckdb.Error."""
     if name not in COMPUTED:
         return cursor.execute(sql.question(name), dict(parameters)).fetchall()
     cursor.execute("BEGIN")  # one moment, for questions that take several statements
     try:
-        return COMPUTED[name](cursor, parameters)
+        return COMPUTED[name](cursor, memory, parameters)
     finally:
         cursor.execute("ROLLBACK")
 
 
-def _activity(cursor: Cursor, asked: Mapping[str, Any]) -> Rows:
-    return bits.activity(_bits(cursor, asked["tool"]), asked["as_of"])
+def _activity(cursor: Cursor, memory: Memory, asked: Mapping[str, Any]) -> Rows:
+    return bits.activity(_bits(cursor, memory, asked), asked["as_of"])
 
 
-def _active_days(cursor: Cursor, asked: Mapping[str, Any]) -> Rows:
-    return bits.active_days(_bits(cursor, asked["tool"]), asked["first"], asked["as_of"])
+def _active_days(cursor: Cursor, memory: Memory, asked: Mapping[str, Any]) -> Rows:
+    return bits.active_days(_bits(cursor, memory, asked), asked["first"], asked["as_of"])
 
 
-def _retention(cursor: Cursor, asked: Mapping[str, Any]) -> Rows:
-    return bits.retention(_bits(cursor, asked["tool"]), asked["as_of"])
+def _retention(cursor: Cursor, memory: Memory, asked: Mapping[str, Any]) -> Rows:
+    return bits.retention(_bits(cursor, memory, asked), asked["as_of"])
 
 
-def _updates(cursor: Cursor, asked: Mapping[str, Any]) -> Rows:
+def _updates(cursor: Cursor, _memory: Memory, asked: Mapping[str, Any]) -> Rows:
     """Return lists of durations as arrays: there are up to a million of them."""
     end = (asked["as_of"] + 1) * DAY_MS
     [(last,)] = cursor.execute(sql.question("last"), {"tool": asked["tool"]}).fetchall()
@@ -97,7 +134,7 @@ def _updates(cursor: Cursor, asked: Mapping[str, Any]) -> Rows:
     return rows
 
 
-COMPUTED: Mapping[str, Callable[[Cursor, Mapping[str, Any]], Rows]] = {
+COMPUTED: Mapping[str, Callable[[Cursor, Memory, Mapping[str, Any]], Rows]] = {
     "activity": _activity,
     "active_days": _active_days,
     "retention": _retention,
@@ -105,7 +142,12 @@ COMPUTED: Mapping[str, Callable[[Cursor, Mapping[str, Any]], Rows]] = {
 }
 
 
-def _bits(cursor: Cursor, tool: str) -> Iterator[Bits]:
+def _bits(cursor: Cursor, memory: Memory, asked: Mapping[str, Any]) -> Iterator[Bits]:
+    tool = asked["tool"]
+    return memory.bits(tool, asked["as_of"], lambda: _read_bits(cursor, tool))
+
+
+def _read_bits(cursor: Cursor, tool: str) -> Iterator[Bits]:
     """Read who was active when, some chunks of installations at a time."""
     found = cursor.execute(sql.question("chunks"), {"tool": tool}).fetchall()
     chunks = [chunk for (chunk,) in found]

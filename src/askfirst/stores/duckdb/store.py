@@ -104,7 +104,7 @@ class DuckDBStore:
 
         def find() -> Rows:
             with self._memory.of(memory.ASKING), self._reading() as cursor:
-                return answering.answer(cursor, name, parameters)
+                return answering.answer(cursor, self._answers, name, parameters)
 
         if name in answering.UNCACHED or "as_of" not in parameters:
             return find()
