@@ -79,11 +79,11 @@ def test_an_answer_found_while_something_changed_is_not_remembered():
 
     def find():
         memory.forget(TOOL, 3)
-        return [(1,)]
+        return {"activity": [(1,)]}
 
     assert memory.ask("activity", question, find) == [(1,)]
-    assert memory.ask("activity", question, lambda: [(2,)]) == [(2,)]
-    assert memory.ask("activity", question, lambda: [(3,)]) == [(2,)]
+    assert memory.ask("activity", question, lambda: {"activity": [(2,)]}) == [(2,)]
+    assert memory.ask("activity", question, lambda: {"activity": [(3,)]}) == [(2,)]
 
 
 def test_few_answers_are_remembered_and_of_updates_one(monkeypatch):
@@ -91,6 +91,6 @@ def test_few_answers_are_remembered_and_of_updates_one(monkeypatch):
     memory = answering.Memory()
     for day in range(9):
         for name in ("updates", "activity"):
-            memory.ask(name, {"tool": TOOL, "as_of": day}, list)
+            memory.ask(name, {"tool": TOOL, "as_of": day}, lambda name=name: {name: []})
     names = [key[0] for key in memory._answers]
     assert (len(names), names.count("updates")) == (3, 1)

@@ -5,23 +5,26 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import duckdb
 import numpy as np
 
 from askfirst.stores.base import DAY_MS
-from askfirst.stores.duckdb import bits, connecting, sql
+from askfirst.stores.duckdb import bits, connecting, sql, window
 from askfirst.stores.duckdb.bits import Bits, Rows
 
 CHUNKS = 32  # of installations looked at together: with 400 days 26 MB
 MONTH_MS = 28 * DAY_MS  # as in spans; see migrations/0003_sealed.sql
+MOST_EVENTS = 6_000_000  # of 28 days, looked at together: 150 MB
 FOREVER = 1 << 40  # days
 MOST = 64  # answers remembered, of a few KB each but for the one of `updates`, 20 MB
 UNCACHED = frozenset({"quality"})  # counted by day of arrival; and quick
 
 Cursor = duckdb.DuckDBPyConnection
 Key = tuple[Any, ...]
+Asked: TypeAlias = Mapping[str, Any]  # a question's parameters
+Answers: TypeAlias = dict[str, Rows]  # by the names of the questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,8 @@ class Memory:
             for key in [k for k in self._answers if k[1] == tool and k[2] >= since]:
                 del self._answers[key]
 
-    def ask(self, name: str, parameters: Mapping[str, Any], find: Callable[[], Rows]) -> Rows:
-        """Return what is remembered, or what `find` finds."""
+    def ask(self, name: str, parameters: Mapping[str, Any], find: Callable[[], Answers]) -> Rows:
+        """Return what is remembered, or what `find` finds; what else it finds is remembered too."""
         key = _key(name, parameters)
         with self._lock:
             known = self._answers.get(key)
@@ -68,13 +71,17 @@ class Memory:
         found = find()
         with self._lock:
             if before == self._changes:
-                if name == "updates":  # one of them is as large as all others
-                    for other in [k for k in self._answers if k[0] == name]:
-                        del self._answers[other]
-                while len(self._answers) >= MOST:
-                    del self._answers[next(iter(self._answers))]
-                self._answers[key] = found
-        return found
+                for other, rows in found.items():
+                    self._remember(_key(other, parameters), rows)
+        return found[name]
+
+    def _remember(self, key: Key, rows: Rows) -> None:
+        if key[0] == "updates":  # one of them is as large as all others
+            for other in [k for k in self._answers if k[0] == "updates"]:
+                del self._answers[other]
+        while len(self._answers) >= MOST:
+            del self._answers[next(iter(self._answers))]
+        self._answers[key] = rows
 
     def bits(self, tool: str, as_of: int, find: Callable[[], Iterator[Bits]]) -> Iterator[Bits]:
         """Yield what is remembered, or what `find` finds, which is remembered if it is all in one
@@ -96,10 +103,13 @@ class Memory:
         yield from parts
 
 
-def answer(cursor: Cursor, memory: Memory, name: str, parameters: Mapping[str, Any]) -> Rows:
-    """Answer a question. Raises StoreError if it has no name that is known, duckdb.Error."""
+def answer(cursor: Cursor, memory: Memory, name: str, parameters: Asked) -> Answers:
+    """Answer a question, and those that are answered on the way, by their names.
+
+    Raises StoreError if no question has that name, duckdb.Error.
+    """
     if name not in COMPUTED:
-        return cursor.execute(sql.question(name), dict(parameters)).fetchall()
+        return {name: cursor.execute(sql.question(name), dict(parameters)).fetchall()}
     cursor.execute("BEGIN")  # one moment, for questions that take several statements
     try:
         return COMPUTED[name](cursor, memory, parameters)
@@ -107,19 +117,37 @@ def answer(cursor: Cursor, memory: Memory, name: str, parameters: Mapping[str, A
         cursor.execute("ROLLBACK")
 
 
-def _activity(cursor: Cursor, memory: Memory, asked: Mapping[str, Any]) -> Rows:
-    return bits.activity(_bits(cursor, memory, asked), asked["as_of"])
+def _activity(cursor: Cursor, memory: Memory, asked: Asked) -> Answers:
+    return {"activity": bits.activity(_bits(cursor, memory, asked), asked["as_of"])}
 
 
-def _active_days(cursor: Cursor, memory: Memory, asked: Mapping[str, Any]) -> Rows:
-    return bits.active_days(_bits(cursor, memory, asked), asked["first"], asked["as_of"])
+def _active_days(cursor: Cursor, memory: Memory, asked: Asked) -> Answers:
+    parts = _bits(cursor, memory, asked)
+    return {"active_days": bits.active_days(parts, asked["first"], asked["as_of"])}
 
 
-def _retention(cursor: Cursor, memory: Memory, asked: Mapping[str, Any]) -> Rows:
-    return bits.retention(_bits(cursor, memory, asked), asked["as_of"])
+def _retention(cursor: Cursor, memory: Memory, asked: Asked) -> Answers:
+    return {"retention": bits.retention(_bits(cursor, memory, asked), asked["as_of"])}
 
 
-def _updates(cursor: Cursor, _memory: Memory, asked: Mapping[str, Any]) -> Rows:
+def _applications(cursor: Cursor, _memory: Memory, asked: Asked) -> Answers:
+    return window.applications(_window(cursor, asked, "installation", "application", "day"))
+
+
+def _environments(cursor: Cursor, _memory: Memory, asked: Asked) -> Answers:
+    return window.environments(_window(cursor, asked, "installation", "application", "environment"))
+
+
+def _commands(cursor: Cursor, _memory: Memory, asked: Asked) -> Answers:
+    names: dict[str, dict[int, str]] = {"command": {}, "version": {}}
+    found = cursor.execute(sql.question("named"), {"tool": asked["tool"]}).fetchall()
+    for what, key, value in found:
+        names[what][key] = value
+    parts = _window(cursor, asked, "installation", "command", "version", "day")
+    return window.commands(parts, names["command"], names["version"])
+
+
+def _updates(cursor: Cursor, _memory: Memory, asked: Asked) -> Answers:
     """Return lists of durations as arrays: there are up to a million of them."""
     end = (asked["as_of"] + 1) * DAY_MS
     [(last,)] = cursor.execute(sql.question("last"), {"tool": asked["tool"]}).fetchall()
@@ -131,18 +159,34 @@ def _updates(cursor: Cursor, _memory: Memory, asked: Mapping[str, Any]) -> Rows:
     for part in found.to_batches():
         updated, waiting = (_lists(part.column(name)) for name in ("updated", "waiting"))
         rows += zip(part.column("release").to_pylist(), updated, waiting, strict=True)
-    return rows
+    return {"updates": rows}
 
 
-COMPUTED: Mapping[str, Callable[[Cursor, Memory, Mapping[str, Any]], Rows]] = {
+COMPUTED: Mapping[str, Callable[[Cursor, Memory, Asked], Answers]] = {
     "activity": _activity,
     "active_days": _active_days,
     "retention": _retention,
     "updates": _updates,
+    "applications": _applications,
+    "side_by_side": _applications,
+    "environments_per_application": _environments,
+    "environments_per_installation": _environments,
+    "commands": _commands,
 }
 
 
-def _bits(cursor: Cursor, memory: Memory, asked: Mapping[str, Any]) -> Iterator[Bits]:
+def _window(cursor: Cursor, asked: Asked, *columns: str) -> Iterator[window.Columns]:
+    """Read columns of the events of 28 days, those of some installations at a time."""
+    about = {"tool": asked["tool"], "as_of": asked["as_of"]}
+    [(size, low, high)] = cursor.execute(sql.question("window_size"), about).fetchall()
+    step = (high - low) // (size // MOST_EVENTS + 1) + 1
+    for start in range(low, high + 1, step) if size else ():
+        limits = {**about, "low": start, "high": start + step - 1}
+        table = connecting.arrow(cursor, sql.question("window"), limits, columns).read_all()
+        yield {name: bits.numbers(table[name], np.int32) for name in columns}
+
+
+def _bits(cursor: Cursor, memory: Memory, asked: Asked) -> Iterator[Bits]:
     tool = asked["tool"]
     return memory.bits(tool, asked["as_of"], lambda: _read_bits(cursor, tool))
 

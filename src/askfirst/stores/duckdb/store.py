@@ -29,7 +29,6 @@ from askfirst.stores.duckdb import (
     upkeep,
 )
 from askfirst.stores.duckdb.batch import Batch, together
-from askfirst.stores.duckdb.bits import Rows
 from askfirst.stores.duckdb.dictionaries import Dictionaries
 from askfirst.stores.duckdb.gate import Gate
 from askfirst.stores.duckdb.pieces import pieces
@@ -102,12 +101,12 @@ class DuckDBStore:
     def query(self, name: str, parameters: Mapping[str, object]) -> list[tuple[object, ...]]:
         """Answer the question `name`. Sees every `load` that has returned."""
 
-        def find() -> Rows:
+        def find() -> answering.Answers:
             with self._memory.of(memory.ASKING), self._reading() as cursor:
                 return answering.answer(cursor, self._answers, name, parameters)
 
         if name in answering.UNCACHED or "as_of" not in parameters:
-            return find()
+            return find()[name]
         return self._answers.ask(name, parameters, find)
 
     def erase(self, tool: str, installation: bytes) -> int:
