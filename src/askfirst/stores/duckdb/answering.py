@@ -11,12 +11,13 @@ import duckdb
 import numpy as np
 
 from askfirst.stores.base import DAY_MS
-from askfirst.stores.duckdb import bits, connecting, sql, window
+from askfirst.stores.duckdb import adoption, bits, connecting, sql, window
 from askfirst.stores.duckdb.bits import Bits, Rows
 
 CHUNKS = 32  # of installations looked at together: with 400 days 26 MB
 MONTH_MS = 28 * DAY_MS  # as in spans; see migrations/0003_sealed.sql
 MOST_EVENTS = 6_000_000  # of 28 days, looked at together: 150 MB
+MOST_CELLS = 1 << 22  # of installations and releases, looked at together: 100 MB
 FOREVER = 1 << 40  # days
 MOST = 64  # answers remembered, of a few KB each but for the one of `updates`, 20 MB
 UNCACHED = frozenset({"quality"})  # counted by day of arrival; and quick
@@ -139,27 +140,18 @@ def _environments(cursor: Cursor, _memory: Memory, asked: Asked) -> Answers:
 
 
 def _commands(cursor: Cursor, _memory: Memory, asked: Asked) -> Answers:
-    names: dict[str, dict[int, str]] = {"command": {}, "version": {}}
-    found = cursor.execute(sql.question("named"), {"tool": asked["tool"]}).fetchall()
-    for what, key, value in found:
-        names[what][key] = value
     parts = _window(cursor, asked, "installation", "command", "version", "day")
-    return window.commands(parts, names["command"], names["version"])
+    names, versions = (_named(cursor, asked, what) for what in ("command", "version"))
+    return window.commands(parts, names, versions)
 
 
 def _updates(cursor: Cursor, _memory: Memory, asked: Asked) -> Answers:
     """Return lists of durations as arrays: there are up to a million of them."""
-    end = (asked["as_of"] + 1) * DAY_MS
-    [(last,)] = cursor.execute(sql.question("last"), {"tool": asked["tool"]}).fetchall()
-    month = end // MONTH_MS
-    if last is None or last < end:
-        month += 1  # everything that is summed up counts
-    found = connecting.arrow(cursor, sql.question("updates"), {**asked, "month": month}).read_all()
-    rows: Rows = []
-    for part in found.to_batches():
-        updated, waiting = (_lists(part.column(name)) for name in ("updated", "waiting"))
-        rows += zip(part.column("release").to_pylist(), updated, waiting, strict=True)
-    return {"updates": rows}
+    rank_of = dict(zip(asked["versions"], asked["ranks"], strict=True))
+    named = _named(cursor, asked, "version")
+    of_version = {key: rank_of[value] for key, value in named.items() if value in rank_of}
+    parts = _spans(cursor, asked, max(asked["ranks"], default=0) + 1)
+    return {"updates": adoption.updates(parts, asked["ranks"], asked["instants"], of_version)}
 
 
 COMPUTED: Mapping[str, Callable[[Cursor, Memory, Asked], Answers]] = {
@@ -175,9 +167,25 @@ COMPUTED: Mapping[str, Callable[[Cursor, Memory, Asked], Answers]] = {
 }
 
 
+def _key_of(cursor: Cursor, asked: Asked) -> int:
+    """Return the key of the tool asked about, 0 if there is none.
+
+    Asked for first, because what is compared with a subquery is not looked up in the least and
+    greatest values of blocks.
+    """
+    found = cursor.execute(sql.question("tool"), {"tool": asked["tool"]}).fetchall()
+    return int(found[0][0]) if found else 0
+
+
+def _named(cursor: Cursor, asked: Asked, what: str) -> dict[int, str]:
+    """Return what the keys of a tool's commands or versions stand for."""
+    rows = cursor.execute(sql.question("named"), {"key": _key_of(cursor, asked)}).fetchall()
+    return {key: value for kind, key, value in rows if kind == what}
+
+
 def _window(cursor: Cursor, asked: Asked, *columns: str) -> Iterator[window.Columns]:
     """Read columns of the events of 28 days, those of some installations at a time."""
-    about = {"tool": asked["tool"], "as_of": asked["as_of"]}
+    about = {"key": _key_of(cursor, asked), "as_of": asked["as_of"]}
     [(size, low, high)] = cursor.execute(sql.question("window_size"), about).fetchall()
     step = (high - low) // (size // MOST_EVENTS + 1) + 1
     for start in range(low, high + 1, step) if size else ():
@@ -186,25 +194,36 @@ def _window(cursor: Cursor, asked: Asked, *columns: str) -> Iterator[window.Colu
         yield {name: bits.numbers(table[name], np.int32) for name in columns}
 
 
+def _spans(cursor: Cursor, asked: Asked, width: int) -> Iterator[adoption.Columns]:
+    """Read first and last moments, those of so many installations at a time that an array of them
+    and `width` releases is not too large.
+    """
+    about = {"key": _key_of(cursor, asked)}
+    [(last, low, high)] = cursor.execute(sql.question("spans_size"), about).fetchall()
+    end = (asked["as_of"] + 1) * DAY_MS
+    month = end // MONTH_MS
+    if last is None or last < end:
+        month += 1  # everything that is summed up counts
+    step = MOST_CELLS // width
+    kinds = {"installation": np.int32, "version": np.int32, "first": np.int64, "last": np.int64}
+    for start in range(low, high + 1, step):
+        limits = {"low": start, "high": start + step - 1, "month": month, "as_of": asked["as_of"]}
+        found = connecting.arrow(cursor, sql.question("spans"), {**about, **limits}).read_all()
+        yield {name: bits.numbers(found[name], kind) for name, kind in kinds.items()}
+
+
 def _bits(cursor: Cursor, memory: Memory, asked: Asked) -> Iterator[Bits]:
-    tool = asked["tool"]
-    return memory.bits(tool, asked["as_of"], lambda: _read_bits(cursor, tool))
+    return memory.bits(asked["tool"], asked["as_of"], lambda: _read_bits(cursor, asked))
 
 
-def _read_bits(cursor: Cursor, tool: str) -> Iterator[Bits]:
+def _read_bits(cursor: Cursor, asked: Asked) -> Iterator[Bits]:
     """Read who was active when, some chunks of installations at a time."""
-    found = cursor.execute(sql.question("chunks"), {"tool": tool}).fetchall()
-    chunks = [chunk for (chunk,) in found]
+    about = {"key": _key_of(cursor, asked)}
+    chunks = [chunk for (chunk,) in cursor.execute(sql.question("chunks"), about).fetchall()]
     for start in range(0, len(chunks), CHUNKS):
         some = chunks[start : start + CHUNKS]
-        limits = {"tool": tool, "low": some[0], "high": some[-1]}
+        limits = {**about, "low": some[0], "high": some[-1]}
         yield Bits.of(connecting.arrow(cursor, sql.question("days"), limits).read_all())
-
-
-def _lists(column: Any) -> Iterator[Any]:
-    """Yield each list of numbers as an array."""
-    values = bits.numbers(column.flatten(), np.int64)
-    return iter(np.split(values, np.cumsum([len(one) for one in column])[:-1]))
 
 
 def _key(name: str, parameters: Mapping[str, Any]) -> Key:

@@ -1,4 +1,4 @@
 -- (what, key, value): what the keys of a tool's commands and versions stand for.
-SELECT 'command', key, value FROM commands WHERE tool = (SELECT key FROM tools WHERE name = $tool)
+SELECT 'command', key, value FROM commands WHERE tool = $key
 UNION ALL
-SELECT 'version', key, value FROM versions WHERE tool = (SELECT key FROM tools WHERE name = $tool)
+SELECT 'version', key, value FROM versions WHERE tool = $key

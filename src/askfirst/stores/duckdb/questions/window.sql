@@ -4,7 +4,7 @@ SELECT
     installation, coalesce(application, 0) AS application, coalesce(environment, 0) AS environment,
     version, command, (timestamp // 86400000 - ($as_of - 27))::INTEGER AS day
 FROM events
-WHERE tool = (SELECT key FROM tools WHERE name = $tool)
+WHERE tool = $key
   AND timestamp >= ($as_of - 27) * 86400000::BIGINT
   AND timestamp < ($as_of + 1) * 86400000::BIGINT
   AND installation BETWEEN $low AND $high
