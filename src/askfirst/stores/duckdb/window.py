@@ -31,10 +31,10 @@ def applications(parts: Iterable[Columns]) -> dict[str, Rows]:
     side_by_side = 0
     for part in parts:
         what, who = part["application"], part["installation"]
-        _count(tally, _of_owners(what, who))
+        owner = _owners(what, who)
+        _count(tally, np.bincount(owner[owner > 0]))
         place, day = _pairs(what, part["day"], DAYS)
-        owner = _owners(what, who)[place].astype(np.int64)
-        of_day = np.sort((owner * DAYS + day)[place > 0])
+        of_day = np.sort((owner[place].astype(np.int64) * DAYS + day)[place > 0])
         both = of_day[1:][of_day[1:] == of_day[:-1]] // DAYS
         side_by_side += int(np.count_nonzero(np.diff(both, prepend=-1)))
     return {"applications": _rows(tally), "side_by_side": [(side_by_side,)]}
@@ -48,8 +48,9 @@ def environments(parts: Iterable[Columns]) -> dict[str, Rows]:
     of_installation: Counter[int] = Counter()
     for part in parts:
         what, who = part["environment"], part["installation"]
-        _count(of_installation, _of_owners(what, who))
-        number = _numbers(_owners(what, who))
+        owner = _owners(what, who)
+        _count(of_installation, np.bincount(owner[owner > 0]))
+        number = _numbers(owner)
         where, own = _pairs(part["application"], number[what], int(number.max(initial=0)) + 1)
         _count(of_application, np.bincount(where[(where > 0) & (own > 0)]))
     return {
@@ -99,7 +100,9 @@ def _pairs(
     most = (int(one.max(initial=0)) + 1) * size
     if most <= MOST_FLAGS:
         there = np.zeros(most, bool)
-        there[one.astype(np.int32) * np.int32(size) + other.astype(np.int32)] = True
+        there[
+            one.astype(np.int32, copy=False) * np.int32(size) + other.astype(np.int32, copy=False)
+        ] = True
         places = np.flatnonzero(there)
     else:
         ordered = np.sort(
@@ -126,12 +129,6 @@ def _owners(what: Keys, who: Keys) -> Keys:
     owner[what] = who
     owner[0] = 0
     return owner
-
-
-def _of_owners(what: Keys, who: Keys) -> npt.NDArray[np.intp]:
-    """Return by installation how many it has."""
-    owner = _owners(what, who)
-    return np.bincount(owner[owner > 0])
 
 
 def _numbers(owner: Keys) -> Keys:
