@@ -6,12 +6,15 @@ import os
 import shutil
 import socket
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.stores.server import Place
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 settings.register_profile("askfirst", deadline=None)  # a busy machine is no failure
@@ -45,13 +48,24 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+@pytest.fixture(scope="session")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A ClickHouse server (tests/stores/server.py)."""
+    from tests.stores import server
+
+    with server.running(tmp_path_factory.mktemp("clickhouse")) as place:
+        yield place
+
+
 @pytest.fixture(autouse=True)
 def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep this process from reaching any other machine."""
+    """Keep this process from reaching any other machine, but a server it is to test on."""
     connect = socket.socket.connect
+    elsewhere = urlsplit(os.environ.get("ASKFIRST_CLICKHOUSE", "")).hostname
+    allowed = (*LOOPBACK, socket.gethostbyname(elsewhere)) if elsewhere else LOOPBACK
 
     def guarded(self: socket.socket, address: object) -> None:
-        if isinstance(address, tuple) and not str(address[0]).startswith(LOOPBACK):
+        if isinstance(address, tuple) and not str(address[0]).startswith(allowed):
             raise AssertionError(f"a test tried to reach {address!r}")
         connect(self, address)
 

@@ -21,6 +21,7 @@ from click.testing import CliRunner
 from askfirst import questions
 from askfirst.cli.main import root
 from askfirst.cli.report import REPORTS
+from askfirst.contract.model import Contract
 from askfirst.stores.opening import open_store
 from tests.questions.conftest import the_day
 from tests.stores.making import TOOL, contract, events
@@ -378,6 +379,25 @@ def test_a_pipe_that_takes_only_ascii_gets_ascii(place):
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.isascii()
     assert b"#" in done.stdout
+
+
+def test_estimates_from_a_sample_come_with_their_intervals(place):
+    data = contract().as_dict()
+    data["tool"]["sample"] = 0.75
+    store = open_store(place)
+    store.declare(Contract.from_dict(data))
+    store.close()
+
+    for name in ("overview", "active", "applications", "commands"):
+        text = report(name, "--store", place, "--as-of", AS_OF).stdout
+        assert "Estimated from 75 % of them" in " ".join(text.split())
+    answer = json.loads(report("active", "--store", place, "--as-of", AS_OF, "--json").stdout)
+    low, high = (answer["estimate"][end]["monthly"] for end in ("low", "high"))
+    text = report("active", "--store", place, "--as-of", AS_OF).stdout
+    [row] = [line.split() for line in text.splitlines() if line.startswith("monthly  ")][:1]
+    assert row[-3:] == [str(answer["monthly"]), str(low), str(high)]
+    quality = report("quality", "--store", place, "--as-of", AS_OF).stdout
+    assert "Estimated" not in quality
 
 
 def test_progress_is_for_a_terminal_on_stderr_alone(place):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +28,7 @@ from askfirst.contract.hashing import hash_text
 from askfirst.contract.loading import parse
 from askfirst.stores.base import DAY_MS, Position
 from askfirst.stores.opening import open_store
-from tests.collector.serving import CONTRACT, make_event, servers
+from tests.collector.serving import CONTRACT, environment, make_event, servers
 
 OTHER = "aa" * 32
 Run = Callable[..., Result]
@@ -101,6 +106,39 @@ def test_what_is_exported_can_be_imported(
     assert content(other) == content(place)
     again = run("import", file, store=other)
     assert again.stderr == "stored 0 events, 3 were there already\n"
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_an_export_shows_a_bar_on_a_terminal(place: Path, tmp_path: Path, ending: str) -> None:
+    fill(place, sent())
+    outer, inner = pty.openpty()
+    words = ["store", "export", str(tmp_path / f"e.{ending}"), "--store", str(place)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "askfirst", *words],
+        env={**environment(tmp_path / "home"), "TERM": "xterm"},
+        stderr=inner,
+    )
+    os.close(inner)
+    said = b""
+    with open(outer, "rb", buffering=0) as terminal, contextlib.suppress(OSError):
+        while piece := terminal.read(4096):
+            said += piece
+    assert process.wait(30) == 0
+    assert "exporting" in (text := said.decode())
+    assert "━" in text
+    assert "3 events" in text
+
+
+def test_import_leaves_out_who_is_not_in_the_sample(
+    run: Run, place: Path, contract: str, tmp_path: Path
+) -> None:
+    """That is no mistake: the contract asked more of them when they were collected."""
+    fill(place, [*sent(), *sent(installationId="11" * 32)])
+    run("export", tmp_path / "e.csv")
+    Path(contract).write_text(CONTRACT.replace("[tool]", "[tool]\nsample = 0.5"))
+    result = run("import", tmp_path / "e.csv", "--contract", contract, store=tmp_path / "o.duckdb")
+    assert "stored 3 events" in result.stderr
+    assert "not taken: outside-sample 3" in result.stderr
 
 
 def test_ndjson_is_what_was_sent(run: Run, place: Path, tmp_path: Path) -> None:
@@ -268,12 +306,6 @@ def test_a_store_that_a_collector_runs_on_says_whom_to_stop(
         line = run("export", tmp_path / "e.csv", code=1).stderr
         assert server.url in line
         assert f"kill {server.process.pid}" in line
-
-
-def test_a_store_on_another_machine_is_looked_after_there(run: Run) -> None:
-    result = CliRunner().invoke(root, ["store", "check", "--store", "clickhouse://x/y"])
-    assert result.exit_code == 1
-    assert "give a path" in result.stderr
 
 
 @pytest.fixture

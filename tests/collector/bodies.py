@@ -57,7 +57,8 @@ treatment = "version"
 purpose = "Which?"
 """
 WOLKENKIT = CONTRACT.replace('name = "stratus"', 'name = "wolkenkit"')
-CONTRACTS = [parse(text) for text in (CONTRACT, NESTED, WOLKENKIT)]
+SAMPLED = CONTRACT.replace('name = "stratus"', 'name = "cirrus"\nsample = 0.5')
+CONTRACTS = [parse(text) for text in (CONTRACT, NESTED, WOLKENKIT, SAMPLED)]
 TERMS = {contract.name: Terms(contract) for contract in CONTRACTS}
 COUNTS = (
     {f"dropped:{reason.value}" for reason in DropReason}
@@ -73,6 +74,8 @@ def full_event(tool: str, number: int = 1) -> dict[str, Any]:
         "installationId": f"{number:064x}",
         "timestamp": NOW - 60_000 * number,
     }
+    if tool == "cirrus" and number % 2 == 0:  # it is not in the sample
+        event["installationId"] = f"f{number:063x}"
     if tool != "nimbus":
         return event | {
             "cli": {"version": "3.1.2", "command": "start"},

@@ -142,7 +142,7 @@ def workers_of(server: Server) -> list[int]:
     return processes(server)[1:]
 
 
-def stored_ids(path: Path) -> list[str]:
+def stored_ids(path: Path | str) -> list[str]:
     """Return the id of every event in a store, as often as it is there."""
     found: list[str] = []
     with closing(open_store(str(path))) as store:
@@ -152,7 +152,7 @@ def stored_ids(path: Path) -> list[str]:
     return found
 
 
-def check_stored(path: Path, running: list[Client]) -> int:
+def check_stored(path: Path | str, running: list[Client]) -> int:
     """Check that exactly what was acknowledged is stored, each event once; return how many."""
     stored = stored_ids(path)
     acknowledged = [id_ for client in running for id_ in client.acknowledged]

@@ -145,7 +145,7 @@ def test_admission_is_asked_once_for_each_event_in_order() -> None:
         ("stratus", installation, event["timestamp"])
         for installation, event in zip(installations, events, strict=True)
     ]
-    assert refused == [events[1]["id"], events[2]["id"]]
+    assert refused == [(events[at]["id"], "daily-cap") for at in (1, 2)]
     assert pieces(frame.installation, 32) == [installations[0], installations[3]]
     assert moments(frame.timestamp) == [events[0]["timestamp"], events[3]["timestamp"]]
     assert [bytes.hex(id_) for id_ in pieces(frame.id, 16)] == [

@@ -6,6 +6,7 @@ import pytest
 
 from askfirst import questions
 from askfirst.stores.opening import open_store
+from tests.stores import places
 from tests.stores.making import DAY, TOOL, contract, events
 
 
@@ -35,8 +36,10 @@ def day_text(day):
     return the_day(day).isoformat()
 
 
-@pytest.fixture
-def world(tmp_path):
-    store = open_store(tmp_path / "store")
-    yield World(store)
-    store.close()
+@pytest.fixture(params=places.ENGINES)
+def world(request, tmp_path):
+    """An empty store, of each engine in turn."""
+    with places.place(request.param, tmp_path, request) as where:
+        store = open_store(where)
+        yield World(store)
+        store.close()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from askfirst.contract.version import precedence
 from askfirst.stores.opening import open_store
 from tests.questions.conftest import World
+from tests.stores import places
 
 VERSIONS = ("1.9.0", "1.10.0", "1.10.0rc1", "2.0")
 DECLARED = {"1.10.0": 40, "3.0.0": 55}
@@ -36,12 +37,13 @@ HISTORIES = st.lists(EVENT, max_size=60).flatmap(
 )
 
 
-@pytest.fixture(scope="module")
-def worlds(tmp_path_factory):
+@pytest.fixture(scope="module", params=places.ENGINES)
+def worlds(request, tmp_path_factory):
     """Yield worlds that know nothing of each other; to open a store for each takes too long."""
-    store = open_store(tmp_path_factory.mktemp("naive") / "store")
-    yield (World(store, f"tool{number}") for number in itertools.count())
-    store.close()
+    with places.place(request.param, tmp_path_factory.mktemp("naive"), request) as where:
+        store = open_store(where)
+        yield (World(store, f"tool{number}") for number in itertools.count())
+        store.close()
 
 
 @settings(max_examples=50, deadline=None)

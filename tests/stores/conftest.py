@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from askfirst.stores.opening import open_store
+from tests.stores import places
 
 
-@pytest.fixture
-def store(tmp_path):
-    opened = open_store(tmp_path / "askfirst.duckdb")
-    yield opened
-    opened.close()
+@pytest.fixture(params=places.ENGINES)
+def store(request, tmp_path):
+    with places.place(request.param, tmp_path, request) as where:
+        opened = open_store(where)
+        yield opened
+        opened.close()

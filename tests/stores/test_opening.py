@@ -7,9 +7,7 @@ from askfirst.stores.opening import open_store
 
 
 def test_an_engine_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(StoreError, match="clickhouse"):
-        open_store("clickhouse://localhost:8123/askfirst")
-    with pytest.raises(StoreError, match="mysql"):
+    with pytest.raises(StoreError, match=r"mysql.*clickhouse://"):
         open_store("mysql://localhost/askfirst")
 
 

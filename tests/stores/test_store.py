@@ -129,25 +129,25 @@ def test_the_position_is_that_of_the_last_load(store):
     assert store.position("another") is None
 
 
-def test_a_load_that_fails_leaves_nothing_behind(store, monkeypatch):
-    """Not in the tables, and not in the memory of keys either."""
-
+def test_a_load_that_fails_counts_once_when_it_comes_again(store, monkeypatch):
     def fails(*_):
         raise KeyError("boom")
 
     before = events({"id": 1, "application.name": "a" * 64})
     after = events({"id": 2, "who": "bob", "version": "2.0.0", "application.name": "b" * 64})
+    more = events({"id": 1}, {"id": 2, "who": "bob"}, {"id": 3})
     store.load([before], {}, Position("log", 1, 1))
     with monkeypatch.context() as patched:
         patched.setattr(store, "_add_counts", fails)
         with pytest.raises(KeyError, match="boom"):
             store.load([after], {}, Position("log", 1, 2))
     assert store.position("log") == Position("log", 1, 1)
-    assert len(stored(store)) == 1
+    assert quality(store) == [(DAY, STORED, 1)]
     assert store.check() == []
 
-    assert store.load([after], {}, Position("log", 1, 2)) == Loaded(1, 0)
-    assert len(stored(store)) == 2
+    assert store.load([more], {}, Position("log", 1, 3)) == Loaded(2, 1)
+    assert len(stored(store)) == 3
+    assert quality(store) == [(DAY, DUPLICATE, 1), (DAY, STORED, 3)]
     assert store.check() == []
 
 

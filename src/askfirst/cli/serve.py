@@ -22,6 +22,7 @@ from askfirst.collector.access import login_link, read_token
 from askfirst.collector.app import build_app
 from askfirst.collector.collector import log_count
 from askfirst.collector.log import LogHeld
+from askfirst.collector.naming import open_own
 from askfirst.collector.renewal import Files
 from askfirst.collector.server import ServerError, ended_by_signals, listen, run, url_of
 from askfirst.collector.tls import TlsError, context_of
@@ -29,7 +30,6 @@ from askfirst.contract import loading
 from askfirst.contract.loading import is_loopback
 from askfirst.contract.model import Contract, ContractError
 from askfirst.stores.base import Store, StoreError
-from askfirst.stores.opening import open_store
 
 PORT = 8600
 LEAST_LOG_BYTES = 16 * 1024 * 1024  # the largest request has to fit, or its sender tries for ever
@@ -78,7 +78,11 @@ def _network(
     help="What may be collected: one telemetry.toml for each tool.",
 )
 @click.argument("more", metavar="", nargs=-1)
-@click.option("--store", help="Path of the store. [~/.local/share/askfirst/askfirst.duckdb]")
+@click.option(
+    "--store",
+    metavar="PATH|URL",
+    help="Where events are kept. [~/.local/share/askfirst/askfirst.duckdb]",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -193,7 +197,7 @@ def command(
             listener = stack.enter_context(listen(host, port))
             token = read_token(settings.state_folder(os.environ))
             private.make_folder(settings.beside(place, "", os.environ).parent)
-            opened: Store = stack.enter_context(closing(open_store(place)))
+            opened: Store = stack.enter_context(closing(open_own(place, os.environ)))
             app = build_app(
                 settings.Config(
                     contracts=agreed,
@@ -213,7 +217,8 @@ def command(
                 say=_say,
             )
             url = url_of(listener, tls=tls_cert is not None)
-            stack.enter_context(_announced(settings.beside(place, "-server.json", os.environ), url))
+            announcement = settings.beside(place, "-server.json", os.environ)
+            stack.enter_context(_announced(announcement, url, tls_cert))
             greeting = _greeting(url, None if no_token else token, public=public)
             files = Files(names, read, tls_cert, tls_key)
             run(app, listener, lambda: _greet(greeting), files)
@@ -245,9 +250,12 @@ def _checked(read: Callable[[], tuple[Contract, ...]]) -> tuple[Contract, ...]:
 
 
 @contextmanager
-def _announced(path: Path, url: str) -> Iterator[None]:
-    """Say in a file, while the collector runs, where it can be asked."""
-    private.write(path, json.dumps({"url": url, "pid": os.getpid()}))
+def _announced(path: Path, url: str, certificate: str | None) -> Iterator[None]:
+    """Say in a file, while the collector runs, where it can be asked and what it shows there."""
+    row: dict[str, object] = {"url": url, "pid": os.getpid()}
+    if certificate is not None:
+        row["certificate"] = str(Path(certificate).absolute())
+    private.write(path, json.dumps(row))
     try:
         yield
     finally:

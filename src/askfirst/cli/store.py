@@ -1,4 +1,4 @@
-"""`askfirst store check|backup|export|import|retain|erase`: look after the embedded store."""
+"""`askfirst store check|backup|export|import|retain|erase`: look after a store."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ from askfirst.cli.main import Failure
 from askfirst.collector import config as settings
 from askfirst.collector import eventfile, upkeep
 from askfirst.collector.gather import Batch
+from askfirst.collector.naming import open_own
 from askfirst.collector.pending import load_pending
 from askfirst.collector.pipeline import DropReason, Rules, Terms, sift
 from askfirst.contract.event import is_hash, is_uuid, now_ms
 from askfirst.contract.hashing import hash_text
 from askfirst.contract.model import Contract
 from askfirst.stores.base import Events, Position, Store, StoreError, StoreHeldError
-from askfirst.stores.opening import open_store
 
 T = TypeVar("T", bound=Sized)
 PATIENCE = 3600  # seconds; a scrub of 50 million events with seven backups takes some minutes
 
-_store = click.option("--store", metavar="PATH", help="[~/.local/share/askfirst/askfirst.duckdb]")
+_store = click.option(
+    "--store", metavar="PATH|URL", help="[~/.local/share/askfirst/askfirst.duckdb]"
+)
 _tool = click.option("--tool", metavar="T", help="May be left out when the store knows one tool.")
 
 
@@ -95,7 +97,8 @@ def export(file: Path, tool: str | None, store: str | None, *, for_others: bool)
     """
     with _opened(store) as opened, _failing():
         contract = _contract_of(opened, tool)
-        batches = _watched("exporting", opened.events(contract.name))
+        total = opened.count(contract.name)
+        batches = _watched("exporting", opened.events(contract.name), total)
         disguise = eventfile.Disguise(contract) if for_others else None
         count = eventfile.write(file, batches, disguise)
     click.echo(f"wrote {count:,} events to {file}", err=True)
@@ -122,7 +125,7 @@ def import_(file: Path, tool: str | None, store: str | None, contract: str | Non
     if dropped:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(dropped.items()))
         text = f"not taken: {reasons}"
-        if set(dropped) - {DropReason.TOO_OLD.value}:
+        if set(dropped) - {DropReason.TOO_OLD.value, DropReason.OUTSIDE_SAMPLE.value}:
             raise Failure(f"{text}; is this the contract they were collected under?")
         click.echo(text, err=True)
 
@@ -158,44 +161,47 @@ def _do(job: str, place: str | None, asked: msgspec.Struct) -> dict[str, Any]:
     body = msgspec.json.encode(asked)
     try:
         with _opening(name) as store:
-            return upkeep.do(upkeep.Place(store, Path(name), now_ms), job, body)
+            path = None if "://" in name else Path(name)
+            return upkeep.do(upkeep.Place(store, path, now_ms), job, body)
     except upkeep.UpkeepError as error:
         raise Failure(str(error)) from error
     except StoreHeldError as error:
-        url = _holder(name, error)["url"]
-        return send(str(url), f"/v1/store/{job}", body, None, PATIENCE)
+        holder = _holder(name, error)
+        return send(holder.url, f"/v1/store/{job}", body, None, PATIENCE, holder.certificate)
 
 
 def _named(place: str | None) -> str:
-    name = place or str(settings.default_store(os.environ))
-    if "://" in name:
-        raise Failure(f"{name} is looked after with its engine's own tools; give a path")
-    return name
+    return place or str(settings.default_store(os.environ))
 
 
 @contextmanager
 def _opened(place: str | None, *, create: bool = False) -> Iterator[Store]:
-    """Open a store that no collector holds; turn errors into one line."""
+    """Open a store that no collector holds, or one on a server; turn errors into one line."""
     name = _named(place)
     try:
-        with _opening(name, create=create) as store:
+        with _opening(name, create=create, beside_others="://" in name) as store:
             yield store
     except StoreHeldError as error:
-        row = _holder(name, error)
+        holder = _holder(name, error)
         raise Failure(
-            f"the collector at {row['url']} is using {name}; stop it first: kill {row['pid']}"
+            f"the collector at {holder.url} is using {name}; stop it first: kill {holder.pid}"
         ) from error
 
 
 @contextmanager
-def _opening(name: str, *, create: bool = False) -> Iterator[Store]:
+def _opening(name: str, *, create: bool = False, beside_others: bool = False) -> Iterator[Store]:
     """Open a store, what a killed collector left beside it loaded and scrubbed.
 
-    Raises StoreHeldError if a collector holds it, Failure for anything else in the way.
+    Raises StoreHeldError if a collector holds it or, unless `beside_others`, one runs here that
+    uses it too; Failure for anything else in the way.
     """
     try:
-        with closing(open_store(name, create=create)) as store:
-            load_pending(settings.beside(name, "-log", os.environ), store, _say)
+        with closing(open_own(name, os.environ, create=create)) as store:
+            try:
+                load_pending(settings.beside(name, "-log", os.environ), store, _say)
+            except StoreHeldError:
+                if not beside_others:
+                    raise
             try:
                 store.scrub()  # what a killed process had still to do
             except StoreError as error:
@@ -209,13 +215,19 @@ def _opening(name: str, *, create: bool = False) -> Iterator[Store]:
         raise Failure(f"{error.filename or name} cannot be used: {error.strerror}") from error
 
 
-def _holder(name: str, error: StoreError) -> dict[str, str | int]:
-    """Return the `url` and `pid` of the collector that holds a store."""
+class _Holder(msgspec.Struct):
+    """A collector that holds a store: where it is asked, what it shows there, its process."""
+
+    url: str
+    pid: int
+    certificate: str | None = None
+
+
+def _holder(name: str, error: StoreError) -> _Holder:
     path = settings.beside(name, "-server.json", os.environ)
     try:
-        row = msgspec.json.decode(path.read_bytes(), type=dict[str, str | int])
-        return {"url": row["url"], "pid": row["pid"]}
-    except (OSError, msgspec.DecodeError, KeyError):
+        return msgspec.json.decode(path.read_bytes(), type=_Holder)
+    except (OSError, msgspec.DecodeError):
         raise Failure(str(error)) from error
 
 
@@ -261,20 +273,26 @@ def _as_they_happened(events: Events) -> Events:
     return events
 
 
-def _watched(what: str, batches: Iterable[T]) -> Iterator[T]:
-    """Yield batches, with a count of events on stderr if that is a terminal."""
+def _watched(what: str, batches: Iterable[T], total: int | None = None) -> Iterator[T]:
+    """Yield batches, with a bar on stderr if that is a terminal; `total` is in events."""
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
     columns = (
-        SpinnerColumn(),
         TextColumn("{task.description}"),
+        BarColumn(),
         TextColumn("{task.completed:,} events"),
-        TimeElapsedColumn(),
+        TimeElapsedColumn() if total is None else TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=None)
+        task = progress.add_task(what, total=total)
         for batch in batches:
             yield batch
             progress.advance(task, len(batch))

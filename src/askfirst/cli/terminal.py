@@ -17,7 +17,8 @@ from rich.text import Text
 from askfirst.cli.asking import Answers, Asked
 from askfirst.cli.charts import Charts
 from askfirst.questions import sentences
-from askfirst.questions.captions import YES
+from askfirst.questions.captions import YES, sampled
+from askfirst.questions.sampling import interval_of, rate_of
 from askfirst.questions.sentences import number
 
 WIDTH = 80  # a wider terminal gets no more: lines of text are best read short
@@ -48,18 +49,20 @@ def show(asked: Asked, answers: Answers) -> None:
     title = f"{report}, as of {asked.as_of}" + (f": {asked.tool}" if asked.tool else "")
     console.print(Text(title, "bold"))
     console.print()
-    page = _Page(console)
+    answer = answers[report]
+    page = _Page(console, rate_of(answer.get("active", answer)))
     if report == "overview":
         _overview(page, answers, tool)
     else:
-        PAGES[report](page, answers[report], tool)
+        PAGES[report](page, answer, tool)
 
 
 class _Page:
     """Prints pieces of a page, one below the other."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, sample: float) -> None:
         self._console = console
+        self.yes = f"{YES} {sampled(sample)}".rstrip()
         self.charts = Charts.for_encoding(console.encoding)
 
     def say(self, text: str, style: str = "") -> None:
@@ -70,7 +73,7 @@ class _Page:
         self._console.print()
 
     def caption(self, more: str = "") -> None:
-        self.say(f"  {YES} {more}".rstrip(), "dim")
+        self.say(f"  {self.yes} {more}".rstrip(), "dim")
         self._console.print()
 
     def table(self, header: list[str], rows: list[list[str]], words: int = 1) -> None:
@@ -110,7 +113,7 @@ def _overview(page: _Page, answers: Answers, tool: str) -> None:
         page.say(sentence.text)
         chart()
         page.gap()
-    page.say(f"  {YES}", "dim")
+    page.say(f"  {page.yes}", "dim")
 
 
 def _monthly(page: _Page, series: list[Answer]) -> None:
@@ -144,8 +147,13 @@ def _active(page: _Page, answer: Answer, _tool: str) -> None:
         "returning": "monthly without the new",
         "lost": "active in the 28 days before, and not since",
     }
+    header = ["", "installations that were", "n"]
     rows = [[name, text, number(answer[name])] for name, text in meaning.items()]
-    page.table(["", "installations that were", "n"], rows, words=2)
+    if "estimate" in answer:
+        header += ["from", "to"]
+        for row in rows:
+            row.extend(map(number, interval_of(answer, row[0]) or ()))
+    page.table(header, rows, words=2)
     page.caption()
     series = answer["series"]
     if not series:

@@ -9,6 +9,7 @@ from askfirst.client.vocabulary import ALIASES, COMMANDS
 from askfirst.contract.event import new_installation
 from askfirst.contract.model import ContractError
 from askfirst.contract.notice import always, describe
+from askfirst.contract.sampling import percent
 from askfirst.contract.version import is_released
 
 TYPE_CHECKING = False
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from askfirst.client import Telemetry
     from askfirst.client.sender import Sender
     from askfirst.client.usual import Places
+    from askfirst.contract.model import Contract
 
 PATIENCE_S = 20.0  # how long `send` and `erase` wait for a delivery that is under way
 TRIES = 3  # of `erase`, before it goes on in the background at later runs
@@ -59,6 +61,8 @@ def _status(telemetry: "Telemetry") -> int:
     places = telemetry.places()
     _print(f"Telemetry of {contract.title} {telemetry.version}")
     _print(f"  state    {'on' if decision.send else 'off'}: {decision.explain()}")
+    if contract.sample < 1:
+        _print(f"  sample   {_in_sample(contract, places)}")
     if places is not None:
         exists = "" if os.path.lexists(places.dotfile) else " (does not exist)"
         _print(f"  answers  {places.dotfile}{exists}")
@@ -97,6 +101,8 @@ def _on(telemetry: "Telemetry") -> int:
     decision = recording.decide(telemetry, terminal=False)
     if not decision.send:
         _print(f"Still, nothing is sent here: {decision.explain()}.")
+    elif not recording.takes_part(contract, _installation(places)):
+        _print("Still, nothing is sent here: this installation is not in the sample.")
     return 0
 
 
@@ -125,8 +131,11 @@ def _show(telemetry: "Telemetry") -> int:
     if not is_released(telemetry.version):
         _error(f"{telemetry.version} is not a released version: its commands are never recorded.")
         return 0
-    installation = dotfile.read(places.dotfile).installation if places is not None else ""
-    _error("The next event would be:")
+    installation = _installation(places)
+    if decision.send and not recording.takes_part(contract, installation):
+        _error("Nothing is recorded: this installation is not in the sample. Else it would be:")
+    else:
+        _error("The next event would be:")
     example = recording.form(
         telemetry, contract.commands[0], _examples(telemetry), _or_new(installation)
     )
@@ -199,6 +208,20 @@ def _examples(telemetry: "Telemetry") -> "dict[str, object]":
         else made_up[field.treatment]
         for name, field in telemetry.contract().fields.items()
     }
+
+
+def _installation(places: "Places | None") -> str:
+    return dotfile.read(places.dotfile).installation if places is not None else ""
+
+
+def _in_sample(contract: "Contract", places: "Places | None") -> str:
+    """Say whether this installation takes part; before a Yes there is nothing to tell it by."""
+    share = f"{percent(contract.sample)} of those who say Yes"
+    installation = _installation(places)
+    if not installation:
+        return share
+    within = "" if recording.takes_part(contract, installation) else "not "
+    return f"{share}; this installation is {within}in it"
 
 
 def _or_new(installation: str) -> str:

@@ -147,6 +147,12 @@ def purge(folder: str) -> None:
             continue
 
 
+def empty(folder: str) -> None:
+    """Delete what waits to be sent, and nothing else."""
+    for name in (QUEUE, SENDING, *_alone(folder)):
+        discard(os.path.join(folder, name))
+
+
 def open_own(path: str) -> int:
     """Open a file of ours for reading and writing; what else has its name is deleted."""
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)

@@ -65,6 +65,9 @@ def record(telemetry: "Telemetry", command: str, values: "Mapping[str, object]")
         if telemetry.verbose:
             _say(f"telemetry: nothing is recorded: {telemetry.version} is not a released version.")
         return
+    if not takes_part(contract, found.installation):
+        _stay_out(telemetry, answers, found.installation, places.folder)
+        return
     from askfirst.client import queue, spawn, usual
 
     line = form(telemetry, command, values, found.installation).encode()
@@ -75,6 +78,28 @@ def record(telemetry: "Telemetry", command: str, values: "Mapping[str, object]")
         collector = spawn.collector_url(contract, telemetry.env)
         _say(f"telemetry: queued for {collector}:\n{line.decode('ascii')}")
     spawn.deliver_if_due(telemetry, places)
+
+
+def takes_part(contract: "Contract", installation: str) -> bool:
+    """Tell whether an installation is in the contract's sample; `installation` is its UUID."""
+    if contract.sample >= 1:
+        return True
+    from askfirst.contract import hash_text, sampling
+
+    return sampling.takes_part(contract.sample, hash_text(installation, installation))
+
+
+def _stay_out(telemetry: "Telemetry", answers: bytes, installation: str, folder: str) -> None:
+    """Record nothing, send nothing of what a larger sample recorded, and remember to."""
+    from askfirst.client import folders, queue, usual
+
+    if usual.recall(telemetry, answers, folder) is None:
+        queue.empty(folder)
+        folders.make_folder(folder)
+        contract = telemetry.contract()
+        usual.remember(telemetry, answers, installation, contract, folder, takes_part=False)
+    if telemetry.verbose:
+        _say("telemetry: nothing is recorded: this installation is not in the sample.")
 
 
 def form(

@@ -39,6 +39,7 @@ FORM = 1  # of that file
 MOST_BYTES = 1_000_000  # of it
 MOST_QUEUED = 1_000_000  # bytes, about 3,000 events; past it `queue` drops the oldest half
 LONGEST_PAUSE_MS = 7 * 86_400_000  # a later date was written by a clock that was wrong
+NO_COMMAND = "\0"  # what is remembered where an installation does not take part
 
 OPEN = os.O_RDWR | os.O_APPEND | os.O_CREAT
 OPEN |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -118,7 +119,8 @@ def is_agreed(telemetry: "Telemetry", answers: bytes) -> bool:
 def recall(telemetry: "Telemetry", answers: bytes, folder: str) -> "list[str] | None":
     """Return what is remembered of a Yes that covers the contract, or None.
 
-    The contract's digest, where in the dotfile the UUID begins, the commands, then the fields.
+    The contract's digest, where in the dotfile the UUID begins, the commands (NO_COMMAND where this
+    installation is not in the sample), then the fields.
     """
     seal, _, body = (read_file(os.path.join(folder, REMEMBERED), MOST_BYTES) or b"").partition(
         b"\n"
@@ -129,7 +131,13 @@ def recall(telemetry: "Telemetry", answers: bytes, folder: str) -> "list[str] | 
 
 
 def remember(
-    telemetry: "Telemetry", answers: bytes, installation: str, contract: "Contract", folder: str
+    telemetry: "Telemetry",
+    answers: bytes,
+    installation: str,
+    contract: "Contract",
+    folder: str,
+    *,
+    takes_part: bool = True,
 ) -> None:
     """Keep for the next run that `answers` hold a Yes that covers the contract, if there is room.
 
@@ -138,7 +146,8 @@ def remember(
     at = answers.find(installation.encode("ascii"))
     if not telemetry.identity or at < 0:
         return
-    rows = [contract.digest, str(at), "\t".join(contract.commands), *compile_fields(contract)]
+    commands = "\t".join(contract.commands) if takes_part else NO_COMMAND
+    rows = [contract.digest, str(at), commands, *compile_fields(contract)]
     body = "\n".join(rows).encode("utf-8")
     path = os.path.join(folder, REMEMBERED)
     temporary = f"{path}.{os.getpid()}.tmp"

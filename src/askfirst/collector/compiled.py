@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import compress
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec.structs import astuple
 
 from askfirst.collector.frames import INSTALLATION_BYTES, EventsFrame, pack_moments, pieces
+from askfirst.contract import sampling
 from askfirst.contract.model import Contract, Field
 from askfirst.contract.version import is_released
 from askfirst.stores.base import DAY_MS
@@ -22,6 +23,7 @@ from askfirst.stores.base import DAY_MS
 MOST_EVENTS = 1_000  # in one batch
 MOST_VERSIONS = 4_096  # remembered; a tool has some hundred, and only released ones are kept
 FROM_FUTURE_MS = DAY_MS
+OUTSIDE_SAMPLE, DAILY_CAP = "outside-sample", "daily-cap"  # of pipeline.DropReason
 
 # key -> what belongs there: a declared field, one that every event has, or further keys
 Places: TypeAlias = dict[str, "Field | str | Places"]
@@ -39,6 +41,7 @@ class Compiled:
     def __init__(self, contract: Contract, places: Places) -> None:
         self._tool = contract.name
         self._retention_ms = contract.retention_days * DAY_MS
+        self._limit = sample_limit(contract)
         self._table = table = _Table(places, _leaf_types(contract))
         self._fields = [(name, table.index[name]) for name in contract.fields]
         self._hashes = [table.index[n] for n in ("installationId", *_treated(contract, "hash"))]
@@ -70,14 +73,22 @@ class Compiled:
             id_ = _uuids(columns[self._id])
         except (DoubtError, msgspec.MsgspecError, ValueError, RecursionError):
             return None  # ValueError: from fromhex, or for text that is no UTF-8
-        if admit is not None:
+        if admit is not None or self._limit:
             asked = zip(
                 pieces(installation, INSTALLATION_BYTES), columns[self._timestamp], strict=True
             )
-            taken = [admit(self._tool, *row) for row in asked]
-            if not all(taken):
-                return self._share(columns, taken, now)
-        return self._frame(columns, id_, installation, now), []
+            why = [self._refusal(*row, admit) for row in asked]
+            if any(why):
+                return self._divide(columns, why, now)
+        return Checked(self._frame(columns, id_, installation, now), [])
+
+    def _refusal(self, installation: bytes, timestamp: int, admit: Admit | None) -> str:
+        """Say why an event that is fine is dropped; "" if it is not."""
+        if self._limit and installation >= self._limit:
+            return OUTSIDE_SAMPLE
+        if admit is None or admit(self._tool, installation, timestamp):
+            return ""
+        return DAILY_CAP
 
     def _check(self, columns: Columns, now: int) -> bytes:
         """Check what the types cannot say; return the installations. Raises DoubtError."""
@@ -88,11 +99,12 @@ class Compiled:
             raise DoubtError
         return _hashes(_present(columns, self._hashes))[: INSTALLATION_BYTES * len(moments)]
 
-    def _share(self, columns: Columns, taken: list[bool], now: int) -> Checked:
-        refused = [id_ for id_, yes in zip(columns[self._id], taken, strict=True) if not yes]
+    def _divide(self, columns: Columns, why: list[str], now: int) -> Checked:
+        dropped = [row for row in zip(columns[self._id], why, strict=True) if row[1]]
+        taken = [not reason for reason in why]
         kept = [tuple(compress(column, taken)) for column in columns]
         id_, installation = _uuids(kept[self._id]), _hashes(kept[self._installation])
-        return self._frame(kept, id_, installation, now), refused
+        return Checked(self._frame(kept, id_, installation, now), dropped)
 
     def _frame(self, columns: Columns, id_: bytes, installation: bytes, now: int) -> EventsFrame:
         fields: dict[str, list[str | bool | None]] = {}
@@ -114,7 +126,18 @@ class Compiled:
 
 
 Columns: TypeAlias = list[tuple[Any, ...]]
-Checked: TypeAlias = tuple[EventsFrame, list[str]]  # and the ids of events that `admit` refused
+
+
+class Checked(NamedTuple):
+    """What a batch comes to: a frame, and (id, why) of each event that is not in it."""
+
+    frame: EventsFrame
+    dropped: list[tuple[str, str]]
+
+
+def sample_limit(contract: Contract) -> bytes:
+    """Return the bytes below which installations are in the sample; b"" if all are."""
+    return bytes.fromhex(sampling.limit(contract.sample)) if contract.sample < 1 else b""
 
 
 class Released:

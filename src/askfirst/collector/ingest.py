@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
@@ -69,10 +70,8 @@ def take(body: bytes, terms: Mapping[str, Terms], now: int, admit: Admit | None 
     checked = meant.compiled.take(body, now, admit) if meant else None
     if checked is None:
         return take_by_steps(body, terms, now, admit)
-    frame, refused = checked
-    if refused:
-        frame.counts = {f"dropped:{DropReason.DAILY_CAP.value}": len(refused)}
-    return taken(frame, [(id_, DropReason.DAILY_CAP) for id_ in refused])
+    checked.frame.counts.update(Counter(f"dropped:{why}" for _, why in checked.dropped))
+    return taken(checked.frame, [(id_, DropReason(why)) for id_, why in checked.dropped])
 
 
 def take_by_steps(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -36,7 +35,7 @@ class Looking:
         await collector.caught_up(places)
 
         def work(store: Store) -> upkeep.Answer:
-            place = upkeep.Place(store, collector.config.store or Path(), collector.now)
+            place = upkeep.Place(store, collector.config.store, collector.now)
             return upkeep.do(place, self._job, body)
 
         try:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
-from askfirst.collector.compiled import FROM_FUTURE_MS, Admit, Compiled, Places
+from askfirst.collector import compiled
+from askfirst.collector.compiled import FROM_FUTURE_MS, Admit, Compiled, Places, sample_limit
 from askfirst.collector.frames import EventsFrame, pack_moments
 from askfirst.contract.event import ALWAYS, is_hash, is_treated, is_uuid
 from askfirst.contract.model import Contract, Field
@@ -29,7 +30,10 @@ class DropReason(str, Enum):
     MALFORMED_FIELD = "malformed-field"  # a value has not the form that its treatment gives
     TOO_OLD = "too-old"  # older than the contract's retention
     FROM_FUTURE = "from-future"  # over 24 hours ahead of the collector's clock
-    DAILY_CAP = "daily-cap"  # the installation has sent more of that day than anybody can use
+    OUTSIDE_SAMPLE = compiled.OUTSIDE_SAMPLE  # the contract's sample leaves the installation out
+    DAILY_CAP = (
+        compiled.DAILY_CAP
+    )  # the installation has sent more of that day than anybody can use
 
 
 class Terms:
@@ -39,6 +43,7 @@ class Terms:
         self.contract = contract
         self.commands = frozenset(contract.commands)
         self.retention_ms = contract.retention_days * DAY_MS
+        self.sample_limit = sample_limit(contract)
         self.places: Places = {}
         for name in ALWAYS:
             self._place(name, name)
@@ -158,6 +163,12 @@ def read_fields(draft: Draft, rules: Rules) -> DropReason | None:
     return None
 
 
+def check_sample(draft: Draft, rules: Rules) -> DropReason | None:
+    """Leave out installations that the sample does: a client of another contract, or of none."""
+    limit = rules.terms.sample_limit
+    return DropReason.OUTSIDE_SAMPLE if limit and draft.installation >= limit else None
+
+
 def ask_admission(draft: Draft, rules: Rules) -> DropReason | None:
     """Refuse what is over an installation's share."""
     tool = rules.terms.contract.name
@@ -174,6 +185,7 @@ STEPS: tuple[Step, ...] = (
     check_command,
     check_age,
     read_fields,
+    check_sample,
     ask_admission,
 )
 

@@ -29,10 +29,10 @@ class UpkeepError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A store, where its file is, and the clock (ms UTC)."""
+    """A store, where its file is (None: on a server), and the clock (ms UTC)."""
 
     store: Store
-    path: Path
+    path: Path | None
     now: Callable[[], int]
 
 
@@ -122,18 +122,22 @@ def do(place: Place, name: str, body: bytes) -> Answer:
 
 
 def make_backup(place: Place, keep: int = KEEP) -> Path:
-    """Copy a store as it is now into `<store>-backups/`; of what is there, the newest `keep` stay.
+    """Copy a store as it is now into `<store>-backups/`.
 
-    The name is the moment in UTC. Raises StoreError.
+    Of what is there, the newest `keep` stay. The name is the moment in UTC. Raises StoreError,
+    UpkeepError for a store on a server.
     """
-    folder = backups.folder_of(place.path)
+    path = place.path
+    if path is None:
+        raise UpkeepError("a store on a server is backed up there, with the server's own BACKUP")
+    folder = backups.folder_of(path)
     moment = datetime.fromtimestamp(place.now() / 1000, timezone.utc)
     target = folder / f"{moment:%Y-%m-%dT%H-%M-%S.%f}Z{backups.ENDING}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        backups.remove_parts(place.path)
+        backups.remove_parts(path)
         place.store.backup(target)
-        for old in list_backups(place.path)[:-keep]:
+        for old in list_backups(path)[:-keep]:
             backups.remove(old)
     except OSError as error:
         raise StoreError(f"{error.filename or folder} cannot be used: {error.strerror}") from error

@@ -8,6 +8,7 @@ from askfirst.contract.version import precedence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -33,6 +34,7 @@ _TOOL_KEYS = (
     "retention_days",
     "commands",
     "state",
+    "sample",
 )
 _FIELD_KEYS = ("treatment", "purpose", "values", "buckets")
 
@@ -62,6 +64,11 @@ def parse(text: str, source: str = "telemetry.toml") -> Contract:
         data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ContractError(source, [f"is not TOML: {error}"]) from error
+    return from_data(data, source)
+
+
+def from_data(data: "dict[str, Any]", source: str) -> Contract:
+    """Check a contract in the shape of `telemetry.toml`, and return it. Raises ContractError."""
     problems: list[str] = []
     contract = _Reader(problems).contract(data)
     if problems or contract is None:
@@ -109,6 +116,17 @@ def url_problem(url: str) -> str:
     return ""
 
 
+def collector_url(contract: Contract, env: "Mapping[str, str]") -> str:
+    """Return where to deliver: the contract's collector, or a loopback ASKFIRST_COLLECTOR."""
+    other = env.get("ASKFIRST_COLLECTOR", "")
+    scheme, slashes, rest = other.partition("://")
+    place = rest.partition("/")[0]
+    host = place[1:].partition("]")[0] if place.startswith("[") else place.partition(":")[0]
+    if slashes and scheme in ("http", "https") and is_loopback(host) and "@" not in place:
+        return other.rstrip("/")
+    return contract.collector
+
+
 class _Reader:
     """Reads parsed TOML and collects every problem, so that an author mends all of them at once."""
 
@@ -142,6 +160,7 @@ class _Reader:
             fields=self.fields(data.get("fields", {})),
             releases=self.releases(data.get("releases", {})),
             state=str(state),
+            sample=self.share("tool.sample", tool.get("sample", 1)),
         )
 
     def unknown(self, prefix: str, table: "dict[str, Any]", known: "tuple[str, ...]") -> None:
@@ -176,6 +195,13 @@ class _Reader:
             self.problems.append(f"{key}: {found}; give whole days from 1 to 3660")
             return 0
         return value
+
+    def share(self, key: str, value: "Any") -> float:
+        plain = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not plain or not 0 < value <= 1:  # false for nan too
+            self.problems.append(f"{key}: {value!r} will not do; give a share above 0, up to 1")
+            return 1.0
+        return float(value)
 
     def commands(self, value: "Any") -> "tuple[str, ...]":
         if not isinstance(value, list) or not value:

@@ -41,6 +41,7 @@ class Contract:
         "organisation",
         "releases",
         "retention_days",
+        "sample",
         "state",
         "title",
     )
@@ -59,6 +60,7 @@ class Contract:
         fields: "dict[str, Field]",
         releases: "dict[str, str]",
         state: str = "home",
+        sample: float = 1.0,
     ) -> None:
         self.name = name
         self.title = title
@@ -71,6 +73,7 @@ class Contract:
         self.fields = fields
         self.releases = releases
         self.state = state
+        self.sample = sample  # of the installations that said Yes, the share that takes part
         self._digest = ""
 
     def as_dict(self) -> "dict[str, object]":
@@ -94,6 +97,8 @@ class Contract:
             "commands": list(self.commands),
             "state": self.state,
         }
+        if self.sample != 1:  # so that no older contract gets another digest
+            tool["sample"] = self.sample
         return {"tool": tool, "fields": fields, "releases": dict(self.releases)}
 
     @classmethod
@@ -144,7 +149,8 @@ class Contract:
         `agreed` is what `agreement()` gave when the user answered; None stands for an answer that
         kept no agreement (the wolkenkit CLI's own), which agreed to the fields of 2018. A narrower
         contract collects no more: fewer fields or commands, fewer choices, coarser buckets,
-        a shorter retention. Anything not understood counts as not agreed to.
+        a shorter retention. Anything not understood counts as not agreed to. A larger sample is not
+        more: it collects from more of those who agreed, and of each of them what they agreed to.
         """
         if agreed is None:
             agreed = AGREEMENT_OF_2018

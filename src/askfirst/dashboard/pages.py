@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from starlette.concurrency import run_in_threadpool
@@ -34,7 +34,9 @@ from askfirst.dashboard.views import (
 )
 from askfirst.dashboard.views import public as in_public
 from askfirst.questions import active as activity
+from askfirst.questions import sampling
 from askfirst.questions.calendar import day_number
+from askfirst.questions.captions import sampled
 from askfirst.questions.contracts import contract_of
 from askfirst.stores.base import Store, StoreError
 
@@ -139,7 +141,7 @@ class _Pages:
         async def handler(request: Request) -> Response:
             try:
                 selection, tools = await self._selection(request)
-                view = await run_in_threadpool(page.view, self._site.store, selection)
+                view = await run_in_threadpool(self._view, page, selection)
                 empty = await run_in_threadpool(self._emptiness, selection)
             except WrongSelectionError as error:
                 return self._error(request, 422, str(error))
@@ -171,7 +173,7 @@ class _Pages:
             return self._error(request, 404, "There is no such figure.")
         try:
             selection, _ = await self._selection(request)
-            view = await run_in_threadpool(page.view, self._site.store, selection)
+            view = await run_in_threadpool(self._view, page, selection)
         except WrongSelectionError as error:
             return self._error(request, 422, str(error))
         except (BehindError, StoreError) as error:
@@ -201,6 +203,16 @@ class _Pages:
         tools = await run_in_threadpool(self._site.store.tools)
         yesterday = self._site.today() - timedelta(days=1)
         return Selection.read(request.query_params, tools, yesterday), tools
+
+    def _view(self, page: Page, selection: Selection) -> View:
+        """Return what a page says; captions say what an estimate comes from."""
+        store = self._site.store
+        view = page.view(store, selection)
+        said = sampled(sampling.rate(store, selection.tool))
+        if not said or page.name == "quality":
+            return view
+        figures = (replace(one, caption=f"{one.caption} {said}") for one in view.figures)
+        return replace(view, figures=tuple(figures))
 
     def _emptiness(self, selection: Selection) -> Emptiness | None:
         """Say why there is nothing to show; None if there is something."""

@@ -11,6 +11,9 @@ Four rules, each against one way of subtracting:
 - Rounding: each count is a multiple of the threshold, up or down at a point that a secret decides.
   What is exactly at an edge does not show.
 
+Where the contract asks a sample, all of this is done to the installations that were seen, and what
+comes out is scaled: no group is shown of which fewer than `threshold` were seen.
+
 A distribution is merged, never blanked: a blank in a column with a total would be the difference.
 A release stands in one period alone, so its counts cannot be followed.
 """
@@ -27,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from askfirst import questions
-from askfirst.questions import active
+from askfirst.questions import active, sampling
 from askfirst.questions.calendar import day_number, day_of, week_number, week_text
 from askfirst.stores.base import Store, StoreError
 
@@ -40,10 +43,14 @@ Snapshot = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Rounding:
-    """Publishes counts of one period. `secret` decides where each is cut."""
+    """Publishes counts of one period. `secret` decides where each is cut.
+
+    `sample` is the share of installations that was seen; what is published is scaled by it.
+    """
 
     threshold: int
     secret: bytes
+    sample: float = 1.0
 
     def count(self, cell: str, n: int) -> int | None:
         """Return a count as a multiple of the threshold; None for fewer than the threshold."""
@@ -51,7 +58,8 @@ class Rounding:
             return None
         digest = hmac.digest(self.secret, cell.encode(), "sha256")
         offset = int.from_bytes(digest[:8], "big") % self.threshold
-        return (n + offset) // self.threshold * self.threshold
+        rounded = (n + offset) // self.threshold * self.threshold
+        return sampling.total(rounded, self.sample)
 
     def part(self, cell: str, n: int, whole: int, whole_cell: str) -> int | None:
         """Return the count of some among `whole`; that of all if too few would be outside."""
@@ -127,22 +135,24 @@ class PublicFigures:
     def _snapshot(self, tool: str, period: int) -> Snapshot:
         end = last_day(period)
         as_of = day_of(end)
-        rounding = Rounding(
-            self.threshold, hmac.digest(self._secret, f"{tool} {period}".encode(), "sha256")
-        )
+        sample = sampling.rate(self._store, tool)
+        secret = hmac.digest(self._secret, f"{tool} {period}".encode(), "sha256")
+        rounding = Rounding(self.threshold, secret, sample)
         headline = active.headline(self._store, tool, end)
         total = headline["monthly"]
         snapshot: Snapshot = {
             "from": week_text(week_number(end) - WEEKS + 1),
             "until": week_text(week_number(end)),
-            "threshold": self.threshold,
+            "threshold": sampling.total(self.threshold, sample),
             "installations": rounding.count("all", total),
         }
+        if sample < 1:
+            snapshot["sample"] = sample
         if snapshot["installations"] is None:
             return snapshot
-        rows = questions.ask(self._store, "commands", tool, as_of)["commands"]
-        named = questions.ask(self._store, "applications", tool, as_of)
-        used = questions.ask(self._store, "environments", tool, as_of)["per_installation"]
+        rows = self._seen("commands", tool, as_of)["commands"]
+        named = self._seen("applications", tool, as_of)
+        used = self._seen("environments", tool, as_of)["per_installation"]
         return {
             **snapshot,
             "regular": rounding.part("regular", headline["regular"], total, "all"),
@@ -160,12 +170,16 @@ class PublicFigures:
             "updates": self._updates(tool, period, rounding),
         }
 
+    def _seen(self, name: str, tool: str, as_of: date) -> dict[str, Any]:
+        """Answer with what was seen: nothing else can be held against the threshold."""
+        return questions.ask(self._store, name, tool, as_of, correct=False)
+
     def _updates(self, tool: str, period: int, rounding: Rounding) -> list[dict[str, Any]]:
         """Return the releases of the period before, which everybody has had four weeks to get."""
         end = last_day(period)
         begin, until = last_day(period - 2), last_day(period - 1)
         rows = []
-        for row in questions.ask(self._store, "updates", tool, day_of(end))["versions"]:
+        for row in self._seen("updates", tool, day_of(end))["versions"]:
             day = day_number(date.fromisoformat(row["released"][:10]))
             waiting = row["at_risk"] - row["updated"]
             enough = min(row["updated"], waiting or rounding.threshold) >= rounding.threshold

@@ -4,6 +4,13 @@ Every day is a UTC day. `as_of` defaults to the last whole day, and an answer us
 day is not after it. The trailing 28 days are `as_of` and the 27 before it.
 """
 
-from askfirst.questions.asking import NAMES, UnknownQuestionError, ask, default_day, overview
+from askfirst.questions.asking import (
+    NAMES,
+    UnknownQuestionError,
+    ask,
+    default_day,
+    headline,
+    overview,
+)
 
-__all__ = ["NAMES", "UnknownQuestionError", "ask", "default_day", "overview"]
+__all__ = ["NAMES", "UnknownQuestionError", "ask", "default_day", "headline", "overview"]

@@ -13,6 +13,7 @@ from askfirst.questions import (
     environments,
     quality,
     retention,
+    sampling,
     updates,
 )
 from askfirst.questions.calendar import day_number
@@ -39,10 +40,16 @@ def default_day() -> date:
     return datetime.now(timezone.utc).date() - timedelta(days=1)
 
 
-def ask(store: Store, name: str, tool: str, as_of: date | None = None) -> dict[str, Any]:
+def ask(
+    store: Store, name: str, tool: str, as_of: date | None = None, *, correct: bool = True
+) -> dict[str, Any]:
     """Answer one of NAMES, or `overview`, about a tool; the answer is ready for JSON.
 
     The file of the question describes its keys.
+
+    Where the contract in force asks a sample of the installations, counts are estimates for all
+    who said Yes, and an `estimate` beside them says how sure they are; see `sampling`. With
+    `correct` false they are what was seen.
 
     A tool that the store does not know gets the answers of one without events. Raises
     UnknownQuestionError for any other name, StoreError if the store cannot answer.
@@ -51,7 +58,14 @@ def ask(store: Store, name: str, tool: str, as_of: date | None = None) -> dict[s
         return overview(store, tool, as_of)
     if name not in QUESTIONS:
         raise UnknownQuestionError(f"no question is called {name!r}; there are {', '.join(NAMES)}")
-    return QUESTIONS[name](store, tool, day_number(as_of or default_day()))
+    answer = QUESTIONS[name](store, tool, day_number(as_of or default_day()))
+    return sampling.corrected(name, answer, sampling.rate(store, tool)) if correct else answer
+
+
+def headline(store: Store, tool: str, as_of: date) -> dict[str, Any]:
+    """Answer `active` without its series."""
+    answer = {**active.headline(store, tool, day_number(as_of))}
+    return sampling.corrected("active", answer, sampling.rate(store, tool))
 
 
 def overview(store: Store, tool: str, as_of: date | None = None) -> dict[str, Any]:
@@ -63,11 +77,11 @@ def overview(store: Store, tool: str, as_of: date | None = None) -> dict[str, An
     without its curve.
     """
     day = as_of or default_day()
-    number = day_number(day)
+    newest = updates.headline(store, tool, day_number(day))
     return {
         "as_of": day.isoformat(),
-        "active": active.headline(store, tool, number),
-        "updates": updates.headline(store, tool, number),
-        "applications": applications.ask(store, tool, number),
-        "environments": environments.ask(store, tool, number),
+        "active": headline(store, tool, day),
+        "updates": newest and sampling.update(newest, sampling.rate(store, tool)),
+        "applications": ask(store, "applications", tool, day),
+        "environments": ask(store, "environments", tool, day),
     }

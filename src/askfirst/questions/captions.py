@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from askfirst.contract.sampling import percent
+
 YES = "Counts only installations that said Yes."
 
 CAPTIONS = {
@@ -28,6 +30,16 @@ CAPTIONS = {
     "is the same event sent again and is not counted twice.",
     "drops": "Events that the collector refused, and fields it took out, by reason.",
 }
+
+
+def sampled(sample: float) -> str:
+    """Say what a figure is estimated from; "" where it is counted."""
+    if sample >= 1:
+        return ""
+    return (
+        f"Estimated from {percent(sample)} of them, drawn at random: numbers of installations are "
+        f"scaled to all."
+    )
 
 
 def caption(name: str) -> str:

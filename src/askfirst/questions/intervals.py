@@ -2,6 +2,8 @@
 
 They say what chance alone would do if those who said Yes were drawn at random from all users. They
 are not; by how much a figure differs for those who said No, no interval can tell.
+
+Counts that were estimated from a `sample` are taken for what they are: as many as were seen.
 """
 
 from __future__ import annotations
@@ -12,16 +14,18 @@ from collections.abc import Mapping
 import numpy as np
 
 from askfirst.questions.kaplan_meier import NORMAL_975
+from askfirst.questions.sampling import observed
 
 Interval = tuple[float, float]
 
 
-def share(part: int, whole: int) -> Interval | None:
+def share(part: int, whole: int, sample: float = 1.0) -> Interval | None:
     """Return Wilson's score interval of part / whole; None if there is nobody.
 
     E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal
     of the American Statistical Association 22 (1927). It stays within 0 and 1 and holds for few.
     """
+    part, whole = observed(part, sample), observed(whole, sample)
     if not whole:
         return None
     p, z2 = part / whole, NORMAL_975**2
@@ -34,12 +38,12 @@ def share(part: int, whole: int) -> Interval | None:
     return low, high
 
 
-def mean(distribution: Mapping[str, int]) -> Interval | None:
+def mean(distribution: Mapping[str, int], sample: float = 1.0) -> Interval | None:
     """Return the interval of the mean of "how many have how many"; None for fewer than two.
 
     The normal approximation with the sample's own variance; fair from some dozens on.
     """
-    values, counts = _columns(distribution)
+    values, counts = _columns(distribution, sample)
     total = int(counts.sum())
     if total < 2:
         return None
@@ -49,14 +53,14 @@ def mean(distribution: Mapping[str, int]) -> Interval | None:
     return centre - half, centre + half
 
 
-def median(distribution: Mapping[str, int]) -> tuple[int, int] | None:
+def median(distribution: Mapping[str, int], sample: float = 1.0) -> tuple[int, int] | None:
     """Return the interval of the median from order statistics; None for fewer than six.
 
     With n values the interval from the k-th smallest to the k-th largest misses the median with
     twice the binomial chance of fewer than k in n at one half; k is the largest for which that is
     at most 5 %. H. A. David and H. N. Nagaraja, "Order Statistics" (2003), section 7.1.
     """
-    values, counts = _columns(distribution)
+    values, counts = _columns(distribution, sample)
     rank = _rank(int(counts.sum()))
     if rank == 0:
         return None
@@ -65,8 +69,8 @@ def median(distribution: Mapping[str, int]) -> tuple[int, int] | None:
     return int(values[upward]), int(values[::-1][downward])
 
 
-def _columns(distribution: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
-    pairs = sorted((int(number), many) for number, many in distribution.items())
+def _columns(distribution: Mapping[str, int], sample: float) -> tuple[np.ndarray, np.ndarray]:
+    pairs = sorted((int(number), observed(n, sample)) for number, n in distribution.items())
     table = np.array(pairs, dtype=np.float64).reshape(-1, 2)
     return table[:, 0], table[:, 1]
 

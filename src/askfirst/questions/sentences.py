@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from askfirst.questions import intervals
+from askfirst.questions.sampling import interval_of, rate_of
 
 Answer = dict[str, Any]
 
@@ -49,8 +50,9 @@ def active(answer: Answer, tool: str) -> Sentence:
     if not answer["monthly"]:
         return Sentence.of(f"Nobody used {tool} in the last 28 days; no event yet in them.")
     return Sentence.of(
-        f"[{plural(answer['monthly'], 'installation')}] used {tool} in the last 28 days, "
-        f"[{answer['regular']:,}] of them regularly, that is on 4 different days or more."
+        f"[{plural(answer['monthly'], 'installation')}]{_about(answer, 'monthly')} used {tool} in "
+        f"the last 28 days, [{answer['regular']:,}]{_about(answer, 'regular')} of them regularly, "
+        "that is on 4 different days or more."
     )
 
 
@@ -59,6 +61,7 @@ def updates(row: Answer | None) -> Sentence:
     if row is None:
         return Sentence.of("Nobody has had a release to update to yet.")
     so_far = f"{row['updated']:,} of {plural(row['at_risk'], 'installation')} updated"
+    so_far = f"about {so_far}" if "estimate" in row else so_far
     if row["median_days"] is None:
         return Sentence.of(f"Half have not updated to {row['version']} yet; [{so_far}].")
     low, high = number(row["low_days"]), number(row["high_days"])
@@ -75,9 +78,9 @@ def applications(row: Answer) -> Sentence:
         return Sentence.of("No installation named an application in the last 28 days.")
     return Sentence.of(
         f"An installation builds [{number(row['mean'])} applications] on average"
-        f"{_sure(row['distribution'])}: half at most {row['median']:g}, nine in ten at most "
-        f"{row['p90']:g}. [{row['side_by_side']:,}] of {row['installations']:,} worked on two or "
-        "more in one day."
+        f"{_sure(row)}: half at most {row['median']:g}, nine in ten at most "
+        f"{row['p90']:g}. [{row['side_by_side']:,}]{_about(row, 'side_by_side')} of "
+        f"{row['installations']:,} worked on two or more in one day."
     )
 
 
@@ -88,7 +91,7 @@ def environments(answer: Answer) -> Sentence:
         return Sentence.of("No application named an environment in the last 28 days.")
     return Sentence.of(
         f"An application runs in [{number(row['mean'])} environments] on average"
-        f"{_sure(row['distribution'])}: half in at most {row['median']:g}, nine in ten in at most "
+        f"{_sure(row)}: half in at most {row['median']:g}, nine in ten in at most "
         f"{row['p90']:g}. An installation uses [{number(other['mean'])}]."
     )
 
@@ -99,7 +102,7 @@ def removal(row: Answer, regular: int) -> Sentence:
         return Sentence.of(f"Nobody is regular yet, so nobody would miss {row['command']}.")
     return Sentence.of(
         f"Removing {row['command']} would be felt by "
-        f"[{plural(row['regular'], 'regular installation')}], "
+        f"[{plural(row['regular'], 'regular installation')}]{_about(row, 'regular')}, "
         f"{percent(row['regular'] / regular, 1)}."
     )
 
@@ -121,6 +124,11 @@ def number(value: float | None, digits: int = 1) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
 
 
-def _sure(distribution: dict[str, int]) -> str:
-    found = intervals.mean(distribution)
+def _about(row: Answer, key: str) -> str:
+    found = interval_of(row, key)
+    return "" if found is None else f" (95 % interval {found[0]:,} to {found[1]:,})"
+
+
+def _sure(row: Answer) -> str:
+    found = intervals.mean(row["distribution"], rate_of(row))
     return "" if found is None else f" (95 % interval {found[0]:.1f} to {found[1]:.1f})"

@@ -175,14 +175,18 @@ Counts = dict[tuple[str, int, str], int]
 
 
 class Store(Protocol):
-    """Keeps events and answers questions. One process owns a store; its methods may be called from
-    any thread of it.
+    """Keeps events and answers questions. Its methods may be called from any thread.
+
+    One process owns an embedded store; any number may have one on a server open.
     """
 
     def load(
         self, events: Iterable[Events], counts: Counts, position: Position | None = None
     ) -> Loaded:
         """Store events, counts and the log position in one transaction, all or nothing.
+
+        An engine without transactions may keep events of a load that failed; the next load from
+        the same position finds them, and every event counts once.
 
         An event whose (timestamp, id) the tool has already is counted as a duplicate and not
         stored; so is the second of two in the same call. STORED, DUPLICATE, LATE and SKEWED are
@@ -202,6 +206,9 @@ class Store(Protocol):
         """Answer a question of this engine by its name, `questions/<name>.sql` or a quicker way.
 
         Sees every `load` that has returned. A list of numbers within a row may be an array.
+
+        `parameters` has the `tool` at least. Where its contract in force has a sample, the question
+        sees installations in that alone (`contract.sampling`), whatever else is stored.
         """
 
     def erase(self, tool: str, installation: bytes) -> int:
@@ -213,7 +220,7 @@ class Store(Protocol):
         """Forget events of a tool with a timestamp before `before` (ms UTC); return how many."""
 
     def size(self) -> int:
-        """Return how many bytes the store takes on this machine's disk."""
+        """Return how many bytes the store takes on disk, where it is."""
 
     def tools(self) -> Sequence[str]:
         """Return the names of tools that have events or a contract."""

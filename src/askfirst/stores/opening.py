@@ -8,18 +8,25 @@ from pathlib import Path
 from askfirst.stores.base import Store, StoreError
 
 
-def open_store(url_or_path: str | os.PathLike[str], *, create: bool = True) -> Store:
+def open_store(
+    url_or_path: str | os.PathLike[str], *, create: bool = True, collector: str = ""
+) -> Store:
     """Open the store at a path (the embedded engine) or a URL, and migrate it if it is older.
 
+    `collector` tells the logs of this collector from those of others that share a store at a URL.
     With `create` false, a path where nothing is raises StoreError instead of making a new store.
     Raises StoreHeldError while another process holds it, StoreError for anything else in the way.
     """
     place = os.fspath(url_or_path)
     scheme, separator, _ = place.partition("://")
-    if separator and scheme == "clickhouse":
-        raise StoreError("the clickhouse engine is not part of this version; give a path instead")
+    if separator and scheme in ("clickhouse", "clickhouses"):
+        from askfirst.stores.clickhouse.store import ClickHouseStore
+
+        return ClickHouseStore(place, create=create, collector=collector)
     if separator:
-        raise StoreError(f"no store speaks {scheme}://; give a path for the embedded engine")
+        raise StoreError(
+            f"no store speaks {scheme}://; give a path for the embedded engine, or clickhouse://"
+        )
     from askfirst.stores.duckdb.store import DuckDBStore
 
     path = Path(place).expanduser()

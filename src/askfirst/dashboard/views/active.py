@@ -8,9 +8,9 @@ from typing import Any
 from askfirst import questions
 from askfirst.dashboard.figures import COUNT, TEXT, Column, Figure, Number, Table, View, bars, lines
 from askfirst.dashboard.selection import Selection
-from askfirst.questions import active, sentences
-from askfirst.questions.calendar import day_number
+from askfirst.questions import sentences
 from askfirst.questions.captions import caption
+from askfirst.questions.sampling import interval_of
 from askfirst.questions.sentences import percent
 from askfirst.stores.base import Store
 
@@ -27,8 +27,8 @@ def view(store: Store, selection: Selection) -> View:
     return View(
         sentences=(sentences.active(answer, selection.tool),),
         numbers=(
-            Number("in 28 days", f"{answer['monthly']:,}", "monthly"),
-            Number("regular", f"{answer['regular']:,}", note),
+            Number("in 28 days", f"{answer['monthly']:,}", _between(answer, "monthly", "monthly")),
+            Number("regular", f"{answer['regular']:,}", _between(answer, "regular", note)),
             Number("in 7 days", f"{answer['weekly']:,}", "weekly"),
             Number("on the day", f"{answer['daily']:,}", "daily"),
             Number("new", f"{answer['new']:,}", "first seen in the 28 days"),
@@ -38,6 +38,12 @@ def view(store: Store, selection: Selection) -> View:
         figures=(_series(answer, selection), _growth(store, selection, date.fromisoformat(begin))),
         filters=("range",),
     )
+
+
+def _between(answer: dict[str, Any], key: str, certain: str) -> str:
+    """Return the interval of an estimate; what to say beside a count instead."""
+    found = interval_of(answer, key)
+    return certain if found is None else f"{found[0]:,} to {found[1]:,}"
 
 
 def series(store: Store, selection: Selection) -> Figure:
@@ -80,7 +86,7 @@ def _growth(store: Store, selection: Selection, begin: date) -> Figure:
     while ends[-1] - timedelta(days=PERIOD) >= earliest and len(ends) < MOST_PERIODS:
         ends.append(ends[-1] - timedelta(days=PERIOD))
     ends.reverse()
-    rows = [active.headline(store, selection.tool, day_number(end)) for end in ends]
+    rows = [questions.headline(store, selection.tool, end) for end in ends]
     labels = [end.isoformat() for end in ends]
     columns = {
         "returning": [row["returning"] for row in rows],

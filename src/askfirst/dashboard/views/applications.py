@@ -9,6 +9,7 @@ from askfirst.dashboard.figures import Figure, Number, View
 from askfirst.dashboard.selection import Selection
 from askfirst.dashboard.views import spread
 from askfirst.questions import intervals, sentences
+from askfirst.questions.sampling import rate_of
 from askfirst.questions.sentences import percent
 from askfirst.stores.base import Store
 
@@ -16,7 +17,7 @@ from askfirst.stores.base import Store
 def view(store: Store, selection: Selection) -> View:
     """Show the distribution of applications per installation."""
     answer = questions.ask(store, "applications", selection.tool, selection.as_of)
-    sure = intervals.share(answer["side_by_side"], answer["installations"])
+    sure = intervals.share(answer["side_by_side"], answer["installations"], rate_of(answer))
     side = (
         ()
         if sure is None

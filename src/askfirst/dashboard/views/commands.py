@@ -7,9 +7,9 @@ from typing import Any
 from askfirst import questions
 from askfirst.dashboard.figures import COUNT, SHARE, TEXT, Column, Figure, Number, Table, View, bars
 from askfirst.dashboard.selection import ALL, NEWEST, Selection
-from askfirst.questions import active, commands, intervals, sentences
-from askfirst.questions.calendar import day_number
+from askfirst.questions import commands, intervals, sentences
 from askfirst.questions.captions import caption
+from askfirst.questions.sampling import rate_of
 from askfirst.questions.sentences import Sentence, percent
 from askfirst.stores.base import Store
 
@@ -22,7 +22,7 @@ Answer = dict[str, Any]
 def view(store: Store, selection: Selection) -> View:
     """Show for each command how many regular installations would miss it."""
     rows = questions.ask(store, "commands", selection.tool, selection.as_of)["commands"]
-    headline = active.headline(store, selection.tool, day_number(selection.as_of))
+    headline = questions.headline(store, selection.tool, selection.as_of)
     versions = commands.versions(rows)
     least = sorted(rows, key=lambda row: (row["regular"], row["installations"], row["command"]))
     return View(
@@ -62,7 +62,7 @@ def _share(row: Answer, regular: int) -> str:
 def _impact(rows: list[Answer], regular: int) -> Figure:
     table = []
     for row in rows:
-        sure = intervals.share(row["regular"], regular) or (None, None)
+        sure = intervals.share(row["regular"], regular, rate_of(row)) or (None, None)
         share = row["regular"] / regular if regular else None
         counts = (row["regular"], share, *sure, row["installations"], row["events"])
         table.append((row["command"], *counts))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from askfirst.dashboard.figures import COUNT, TEXT, Column, Figure, Number, Table, View, bars
-from askfirst.questions.captions import YES
+from askfirst.questions.captions import YES, sampled
 from askfirst.questions.sentences import Sentence
 
 Snapshot = dict[str, Any]
@@ -53,11 +53,12 @@ def _sentence(tool: str, last: Snapshot) -> Sentence:
     )
 
 
-def _caption(threshold: int, more: str = "") -> str:
+def _caption(last: Snapshot, more: str = "") -> str:
+    threshold = last["threshold"]
     return (
         f"{more}Counts are multiples of {threshold}, up or down; groups below {threshold} are "
-        f"withheld or merged. {YES}"
-    )
+        f"withheld or merged. {YES} {sampled(last.get('sample', 1.0))}"
+    ).rstrip()
 
 
 def _periods(snapshots: Sequence[Snapshot]) -> Figure:
@@ -67,7 +68,7 @@ def _periods(snapshots: Sequence[Snapshot]) -> Figure:
     return Figure(
         name="periods",
         title="Installations active in each four weeks",
-        caption=_caption(threshold, "Periods of four whole weeks that do not overlap. "),
+        caption=_caption(snapshots[-1], "Periods of four whole weeks that do not overlap. "),
         table=Table(
             (Column("weeks", "weeks", TEXT), Column("installations", "installations", COUNT)),
             tuple(zip(labels, counts, strict=True)),
@@ -86,7 +87,7 @@ def _commands(last: Snapshot, few: str) -> Figure:
     return Figure(
         name="commands",
         title="Installations that used a command",
-        caption=_caption(last["threshold"]),
+        caption=_caption(last),
         table=Table(
             (Column("command", "command", TEXT), Column("installations", "installations", COUNT)),
             tuple((row["command"], row["installations"] or few) for row in rows),
@@ -113,7 +114,7 @@ def _spread(last: Snapshot, what: str) -> Figure:
     return Figure(
         name=what,
         title=f"Installations by how many {what} they named",
-        caption=_caption(last["threshold"]),
+        caption=_caption(last),
         table=Table(
             (Column(what, what, TEXT), Column("installations", "installations", COUNT)),
             tuple(zip(labels, counts, strict=True)),

@@ -21,6 +21,7 @@ from askfirst.questions import intervals
 from askfirst.questions.calendar import day_number, week_number, week_text
 from askfirst.questions.captions import caption
 from askfirst.questions.retention import pooled
+from askfirst.questions.sampling import rate_of
 from askfirst.questions.sentences import Sentence, percent
 from askfirst.stores.base import Store
 
@@ -33,12 +34,13 @@ def view(store: Store, selection: Selection) -> View:
     """Show the triangle of cohorts, and all of them together."""
     answer = questions.ask(store, "retention", selection.tool, selection.as_of)
     first = week_text(week_number(day_number(selection.first)))
+    sample = rate_of(answer)
     cohorts = [cohort for cohort in answer["cohorts"] if cohort["week"] >= first]
     stayed = pooled(cohorts)
     return View(
         sentences=(_sentence(stayed),),
-        numbers=tuple(_number(stayed[week], week) for week in TOLD if week < len(stayed)),
-        figures=(_triangle(cohorts), _stay(stayed)),
+        numbers=tuple(_number(stayed[week], week, sample) for week in TOLD if week < len(stayed)),
+        figures=(_triangle(cohorts), _stay(stayed, sample)),
         filters=("range",),
     )
 
@@ -58,9 +60,9 @@ def _ordinal(number: int) -> str:
     return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number, 'th') }"
 
 
-def _number(row: tuple[int, int], week: int) -> Number:
+def _number(row: tuple[int, int], week: int, sample: float) -> Number:
     active, size = row
-    sure = intervals.share(active, size)
+    sure = intervals.share(active, size, sample)
     note = f"{percent(sure[0])} to {percent(sure[1])}" if sure else ""
     return Number(f"after {week} week{'s' * (week > 1)}", percent(active / size), note)
 
@@ -104,8 +106,8 @@ def _triangle(cohorts: list[Answer]) -> Figure:
     )
 
 
-def _stay(stayed: list[tuple[int, int]]) -> Figure:
-    bands = [intervals.share(active, size) or (0.0, 1.0) for active, size in stayed]
+def _stay(stayed: list[tuple[int, int]], sample: float) -> Figure:
+    bands = [intervals.share(active, size, sample) or (0.0, 1.0) for active, size in stayed]
     shares = [active / size for active, size in stayed]
     labels = [f"+{week}" for week in range(len(stayed))]
     told = ", ".join(f"{percent(shares[week])} after {week}" for week in TOLD if week < len(stayed))

@@ -7,6 +7,7 @@ from typing import Any
 from askfirst.dashboard.figures import COUNT, SHARE, TEXT, Column, Figure, Number, Table, bars
 from askfirst.questions import intervals
 from askfirst.questions.captions import caption
+from askfirst.questions.sampling import rate_of
 
 Answer = dict[str, Any]
 MOST_BARS = 15
@@ -16,7 +17,8 @@ def numbers(row: Answer) -> tuple[Number, ...]:
     """Return mean, median and 90th percentile, the first two with their 95 % intervals."""
     if row["mean"] is None:
         return ()
-    sure, half = intervals.mean(row["distribution"]), intervals.median(row["distribution"])
+    counts, sample = row["distribution"], rate_of(row)
+    sure, half = intervals.mean(counts, sample), intervals.median(counts, sample)
     return (
         Number(
             "on average", f"{row['mean']:.2f}", f"{sure[0]:.2f} to {sure[1]:.2f}" if sure else ""

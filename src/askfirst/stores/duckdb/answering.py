@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 
 from askfirst.stores.base import DAY_MS
-from askfirst.stores.duckdb import adoption, bits, connecting, sql, window
+from askfirst.stores.duckdb import adoption, bits, connecting, sampling, sql, window
 from askfirst.stores.duckdb.bits import Bits, Rows
 
 CHUNKS = 32  # of installations looked at together: with 400 days 26 MB
@@ -109,10 +109,12 @@ def answer(cursor: Cursor, memory: Memory, name: str, parameters: Asked) -> Answ
 
     Raises StoreError if no question has that name, duckdb.Error.
     """
-    if name not in COMPUTED:
-        return {name: cursor.execute(sql.question(name), dict(parameters)).fetchall()}
+    text = "" if name in COMPUTED else sql.question(name)
     cursor.execute("BEGIN")  # one moment, for questions that take several statements
     try:
+        sampling.narrow(cursor, parameters["tool"])
+        if text:
+            return {name: cursor.execute(text, dict(parameters)).fetchall()}
         return COMPUTED[name](cursor, memory, parameters)
     finally:
         cursor.execute("ROLLBACK")

@@ -99,7 +99,11 @@ class DuckDBStore:
         return [Contract.from_dict(msgspec.json.decode(str(text))) for (text,) in rows]
 
     def query(self, name: str, parameters: Mapping[str, object]) -> list[tuple[object, ...]]:
-        """Answer the question `name`. Sees every `load` that has returned."""
+        """Answer the question `name`. Sees every `load` that has returned.
+
+        Of installations it sees those that the sample of the contract in force has. What is
+        remembered is forgotten when another contract is declared.
+        """
 
         def find() -> answering.Answers:
             with self._memory.of(memory.ASKING), self._reading() as cursor:

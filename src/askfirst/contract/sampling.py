@@ -1,0 +1,23 @@
+"""Which installations take part, where a contract asks only a share of those who said Yes.
+
+The hash of an installation, as it is in every event, is a number that is drawn evenly from all of
+its size. Who has one below the contract's share of them takes part; so whoever does at one share
+does at every larger one, and a collector can check what a client decided.
+"""
+
+DIGITS = 16  # of the hash, in hex: 64 bits
+
+
+def limit(sample: float) -> str:
+    """Return the hex text below which the hashes of those who take part are; 0 < `sample` < 1."""
+    return f"{int(sample * 16**DIGITS):0{DIGITS}x}"  # exact: 16 ** 16 is a power of two
+
+
+def takes_part(sample: float, installation_id: str) -> bool:
+    """Tell whether an installation is in a sample of 0 to 1; `installation_id` is 64 hex."""
+    return sample >= 1 or installation_id < limit(sample)
+
+
+def percent(sample: float) -> str:
+    """Return a share as people read it: `10 %`."""
+    return f"{sample * 100:.4g} %"

@@ -1,0 +1,1 @@
+BACKUP DATABASE {database:Identifier} TO File({name:String})

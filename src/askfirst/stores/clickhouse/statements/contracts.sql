@@ -1,0 +1,1 @@
+SELECT argMax(canonical, moment) FROM contracts GROUP BY tool ORDER BY tool

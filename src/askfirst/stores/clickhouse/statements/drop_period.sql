@@ -1,0 +1,1 @@
+ALTER TABLE events DROP PARTITION tuple({tool:String}, {period:Int64})

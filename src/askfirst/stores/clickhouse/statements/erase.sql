@@ -1,0 +1,2 @@
+DELETE FROM events
+WHERE tool = {tool:String} AND installation = toFixedString(unhex({who:String}), 32)

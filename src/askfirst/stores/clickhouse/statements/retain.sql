@@ -1,0 +1,1 @@
+DELETE FROM events WHERE tool = {tool:String} AND timestamp < {before:Int64}

@@ -1,0 +1,300 @@
+"""The store on a ClickHouse server, shared by any number of collectors."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from askfirst.contract.model import Contract
+from askfirst.stores.base import Counts, Events, Loaded, Position, StoreError
+from askfirst.stores.clickhouse import batch as batches
+from askfirst.stores.clickhouse import sql
+from askfirst.stores.clickhouse.batch import Batch, Mask, packed, together
+from askfirst.stores.clickhouse.connecting import Address, connect, failing
+from askfirst.stores.clickhouse.loading import Origin
+from askfirst.stores.clickhouse.migrating import prepare
+
+PERIOD_MS = 28 * 86_400_000  # of a partition
+ROWS = 10_000  # of events yielded at a time
+GONE_SECONDS = 120.0  # a server deletes replaced parts within this; measured: 6
+LOOK_SECONDS = 0.2  # between two looks at what it has still to delete
+
+
+class ClickHouseStore:
+    """Implements `askfirst.stores.base.Store`.
+
+    Any number of processes may have the store open. Logs of different collectors must have
+    different names in it: `collector` is put before them.
+    """
+
+    def __init__(self, url: str, *, create: bool = True, collector: str = "") -> None:
+        self.address = Address.of(url)
+        prepare(self.address, create=create)
+        self._collector = collector
+        self._client = connect(self.address)
+        self._lock = threading.Lock()
+
+    def load(
+        self, events: Iterable[Events], counts: Counts, position: Position | None = None
+    ) -> Loaded:
+        """Store events, then counts and the log position in one insert.
+
+        Until the counts are there, a question may see some of the events and not yet others. A load
+        that fails may leave events behind; the same log's next load counts them as its own.
+        """
+        parts = [Batch.of(one) for one in together(events)]
+        total: Counter[tuple[str, int, str]] = Counter(counts)
+        stored = duplicate = 0
+        with self._lock:
+            origin = self._origin(position)
+            rows = []
+            for part in parts:
+                new, is_there = self._known(part, origin)
+                if (new & ~is_there).any():
+                    rows.append(part.rows(new & ~is_there, origin.number))
+                total.update(part.counts(new))
+                fresh = int(np.count_nonzero(new))
+                stored, duplicate = stored + fresh, duplicate + len(new) - fresh
+            if rows:
+                self._insert("events", pa.concat_tables(rows), origin.token("events", position))
+            self._add_counts(total, position, origin)
+        return Loaded(stored, duplicate)
+
+    def position(self, log: str) -> Position | None:
+        """Return how far `log` has been loaded, or None if it never was."""
+        [(segment, offset, known)] = self._read("position", {"log": self._log(log)})
+        return Position(log, segment, offset) if known else None
+
+    def declare(self, contract: Contract) -> None:
+        """Make `contract` the one in force for its tool."""
+        if any(
+            one.name == contract.name and one.digest == contract.digest for one in self.contracts()
+        ):
+            return  # every collector of many declares it when it starts
+        self._do(
+            "declare",
+            {
+                "tool": contract.name,
+                "digest": contract.digest,
+                "canonical": contract.canonical(),
+                "moment": time.time_ns(),
+            },
+        )
+
+    def contracts(self) -> list[Contract]:
+        """Return the contracts in force, by tool name."""
+        return [
+            Contract.from_dict(msgspec.json.decode(text)) for (text,) in self._read("contracts")
+        ]
+
+    def query(self, name: str, parameters: Mapping[str, object]) -> list[tuple[object, ...]]:
+        """Run `questions/<name>.sql`. Sees every `load` that has returned."""
+        return self._ask(sql.on_shards(sql.question(name), ("(", ")")), parameters)
+
+    def erase(self, tool: str, installation: bytes) -> int:
+        """Forget an installation (32 bytes); return how many events.
+
+        No answer has it from then on; its bytes are gone after the next `scrub`.
+        """
+        who = {"tool": tool, "who": installation.hex()}
+        [(erased,)] = self._read("count_to_erase", who)
+        if erased:
+            self._do("erase", who, lightweight_deletes_sync=2)
+        return int(erased)
+
+    def retain(self, tool: str, before: int) -> int:
+        """Forget events of a tool with a timestamp before `before` (ms UTC); return how many.
+
+        Whole periods go with their files, at once.
+        """
+        old = {"tool": tool, "before": before}
+        [(forgotten,)] = self._read("count_to_retain", old)
+        if forgotten:
+            for (period,) in self._read("periods", {"tool": tool}):
+                if (period + 1) * PERIOD_MS <= before:
+                    self._do("drop_period", {"tool": tool, "period": period})
+            self._do("retain", old, lightweight_deletes_sync=2)
+        return int(forgotten)
+
+    def size(self) -> int:
+        """Return how many bytes the store takes on the server's disk."""
+        [(size,)] = self._read("size", self._names)
+        return int(size)
+
+    def scrub(self) -> bool:
+        """Make what was forgotten since the last time unreadable in every file of the database;
+        return whether there was anything.
+
+        That there is something is a mark on the parts themselves. Questions and loads go on.
+        Backups are the operator's to look after. Raises StoreError if the server keeps old files.
+        """
+        [(masked,)] = self._read("masked", self._names)
+        if masked:
+            self._do("apply_masks", mutations_sync=2)
+            self._see_off({name for (name,) in self._read("replaced", self._names)})
+        return bool(masked)
+
+    def tools(self) -> Sequence[str]:
+        """Return the names of tools that have events or a contract."""
+        return [str(name) for (name,) in self._read("tools")]
+
+    def count(self, tool: str) -> int:
+        """Return how many events of a tool are stored."""
+        [(count,)] = self._read("count", {"tool": tool})
+        return int(count)
+
+    def events(self, tool: str) -> Iterator[Events]:
+        """Yield everything stored of a tool in order of time, some thousand events at a time."""
+        for (period,) in self._read("periods", {"tool": tool}):
+            question = {"tool": tool, "period": period}
+            with failing(self.address):
+                stream = self._client.query_arrow_stream(sql.statement("everything"), question)
+                with stream as tables:
+                    for table in tables:
+                        whole = pa.Table.from_batches([table]) if _is_batch(table) else table
+                        for start in range(0, len(whole), ROWS):
+                            yield batches.events(tool, whole.slice(start, ROWS))
+
+    def backup(self, target: Path) -> None:
+        """Have the server write a backup of the database to a file of that name.
+
+        It lies where the server's `backups.allowed_path` says. Raises StoreError if it allows none.
+        """
+        self._do("backup", {**self._names, "name": target.name})
+
+    def check(self) -> list[str]:
+        """Say what is wrong with the store, one sentence for each thing; [] if nothing is.
+
+        Reads every part and compares its checksums.
+        """
+        found = [
+            f"{self.address} has set {count} damaged parts of {table} aside"
+            for table, count in self._read("detached", self._names)
+        ]
+        for (table,) in self._read("tables", self._names):
+            is_whole = self._do("check", {"table": table}, check_query_single_value_result=1)
+            if not is_whole:
+                found.append(f"{self.address}: {table} is damaged; see CHECK TABLE {table}")
+        return found
+
+    def close(self) -> None:
+        """Let go of the store; waits for a load that is under way."""
+        with self._lock:
+            self._client.close()
+
+    @property
+    def _names(self) -> dict[str, object]:
+        return {"database": self.address.database}
+
+    def _log(self, log: str) -> str:
+        return f"{self._collector}/{log}" if self._collector else log
+
+    def _origin(self, position: Position | None) -> Origin:
+        if position is None:
+            return Origin.unique()
+        return Origin.of(self._log(position.log), self.position(position.log))
+
+    def _known(self, part: Batch, origin: Origin) -> tuple[Mask, Mask]:
+        """Tell for each event whether it is new, and whether this load has brought it before."""
+        low, high = (fold(part.events.timestamp) for fold in (min, max))
+        question = {"tool": part.events.tool, "low": low, "high": high}
+        found = self._look_up(part.keys, question)
+        new = part.first()
+        is_there = np.zeros(len(new), bool)
+        if len(found):
+            own = found["origin"].to_numpy() == np.uint64(origin.number)
+            stored = packed(found)
+            is_there = np.isin(part.packed, stored)
+            new &= ~is_there | np.isin(part.packed, stored[own])
+        return new, is_there
+
+    def _look_up(self, keys: pa.Table, question: Mapping[str, object]) -> pa.Table:
+        from clickhouse_connect.driver.external import ExternalData
+
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, keys.schema) as writer:
+            writer.write_table(keys)
+        block = ExternalData(
+            file_name="block",
+            data=sink.getvalue().to_pybytes(),
+            fmt="ArrowStream",
+            structure=["timestamp Int64", "id_high UInt64", "id_low UInt64"],
+        )
+        with failing(self.address):
+            return self._client.query_arrow(
+                sql.statement("known"), dict(question), external_data=block
+            )
+
+    def _insert(self, table: str, rows: pa.Table, token: str) -> None:
+        settings = {
+            "insert_deduplication_token": token,
+            "max_partitions_per_insert_block": 0,  # events that come late are of many periods
+            "async_insert": 0,
+        }
+        with failing(self.address):
+            self._client.insert_arrow(table, rows, settings=settings)
+
+    def _add_counts(self, counts: Counts, position: Position | None, origin: Origin) -> None:
+        """Insert the counts and the position in one block of one partition: all or nothing."""
+        place = (position.segment, position.offset) if position else (-1, -1)
+        rows = [(*key, n) for key, n in counts.items() if n]
+        if position:
+            rows.append(("", 0, "", 0))
+        if not rows:
+            return
+        tools, days, kinds, numbers = zip(*rows, strict=True)
+        size = len(rows)
+        at = pa.StructArray.from_arrays(
+            [pa.array([part] * size, pa.int64()) for part in place], ["segment", "byte_offset"]
+        )
+        table = pa.table(
+            {
+                "log": pa.array([self._log(position.log) if position else ""] * size),
+                "tool": pa.array(tools, pa.string()),
+                "day": pa.array(days, pa.int32()),
+                "kind": pa.array(kinds, pa.string()),
+                "n": pa.array(numbers, pa.int64()),
+                "position": at,
+            }
+        )
+        self._insert("ledger", table, origin.token("ledger", position))
+
+    def _see_off(self, names: set[str]) -> None:
+        """Wait until the server has deleted parts. Raises StoreError."""
+        deadline = time.monotonic() + GONE_SECONDS
+        while names:
+            if time.monotonic() > deadline:
+                raise StoreError(
+                    f"{self.address} still keeps {len(names)} files that were replaced; "
+                    "what was erased is gone when it deletes them"
+                )
+            time.sleep(LOOK_SECONDS)
+            names &= {name for (name,) in self._read("replaced", self._names)}
+
+    def _do(
+        self, name: str, parameters: Mapping[str, object] | None = None, **settings: Any
+    ) -> object:
+        with failing(self.address):
+            return self._client.command(
+                sql.statement(name), parameters=dict(parameters or {}), settings=settings
+            )
+
+    def _read(self, name: str, parameters: Mapping[str, object] | None = None) -> list[Any]:
+        return self._ask(sql.statement(name), parameters or {})
+
+    def _ask(self, text: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        with failing(self.address):
+            rows = self._client.query(text, parameters=dict(parameters)).result_rows
+            return [tuple(row) for row in rows]
+
+
+def _is_batch(table: pa.Table | pa.RecordBatch) -> bool:
+    return isinstance(table, pa.RecordBatch)

@@ -1,0 +1,214 @@
+"""A ClickHouse server to test on: a real one, of a package that npm has, or any other that runs.
+
+`ASKFIRST_CLICKHOUSE=http://user:password@host:8123` names another. The one of the package has the
+engine and its network protocols; it has no Keeper, and so no replicas and no `ON CLUSTER`, and it
+knows one user without a password.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+PACKAGE = "@chdb/lib-linux-x64-gnu"
+VERSION = "26.7.3-stable.1"
+NPM_PATIENCE_S = 600  # 178 MB
+START_PATIENCE_S = 60
+ATTEMPTS = 5  # to find ports that nobody takes meanwhile
+ELSEWHERE = "ASKFIRST_CLICKHOUSE"
+HERE = Path(__file__).parent
+
+# Listens, and then does nothing: a query that never ends keeps the process.
+SERVE = (
+    "SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP; "
+    "SELECT sleepEachRow(3) FROM system.numbers FORMAT Null "
+    "SETTINGS max_block_size = 1, max_execution_time = 0"
+)
+
+
+class Place:
+    """A server that answers; databases on it."""
+
+    def __init__(self, url: str) -> None:
+        self.http = url
+
+    def new(self) -> str:
+        """Return the URL of a store in a database that is not there yet."""
+        return self.store(f"askfirst_{secrets.token_hex(8)}")
+
+    def store(self, database: str) -> str:
+        parts = urlsplit(self.http)
+        scheme = {"http": "clickhouse", "https": "clickhouses"}[parts.scheme]
+        return f"{scheme}://{parts.netloc}/{database}"
+
+    def drop(self, url: str) -> None:
+        """Drop the database of a store."""
+        self.ask(f"DROP DATABASE IF EXISTS {urlsplit(url).path[1:]} SYNC")
+
+    def ask(self, query: str) -> str:
+        """Run a query; return what it says, as text."""
+        parts = urlsplit(self.http)
+        host = parts.netloc.rpartition("@")[2]
+        headers = {
+            "X-ClickHouse-User": parts.username or "default",
+            "X-ClickHouse-Key": parts.password or "",
+        }
+        request = urllib.request.Request(
+            f"{parts.scheme}://{host}/", query.encode(), headers, method="POST"
+        )
+        with urllib.request.urlopen(request, timeout=START_PATIENCE_S) as answer:
+            return answer.read().decode().strip()
+
+
+class Server(Place):
+    """A server that was started here, with its data in a folder."""
+
+    def __init__(self, folder: Path, config: str = "") -> None:
+        self.folder = folder
+        self.port, self.native_port = free_port(), free_port()
+        super().__init__(f"http://127.0.0.1:{self.port}")
+        self._config = config
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start, on the same ports and data as before if it ran before; wait until it answers."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        words = [
+            "clickhouse",
+            f"--path={self.folder / 'data'}",
+            "--listen_host=127.0.0.1",
+            f"--http_port={self.port}",
+            f"--tcp_port={self.native_port}",
+            f"--query={SERVE}",
+        ]
+        if self._config:
+            file = self.folder / "config.xml"
+            file.write_text(f"<clickhouse>{self._config}</clickhouse>")
+            words.insert(1, f"--config-file={file}")
+        with (self.folder / "said.txt").open("ab") as said:
+            self._process = subprocess.Popen(
+                [sys.executable, str(HERE / "engine.py"), str(library()), *words],
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                cwd=self.folder,
+            )
+        deadline = time.monotonic() + START_PATIENCE_S
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                text = (self.folder / "said.txt").read_text(errors="replace")
+                raise RuntimeError(f"no ClickHouse server came up: {text[-500:]}")
+
+    def kill(self) -> None:
+        """End it as a power cut would, but for what the kernel still writes."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            probe.settimeout(0.05)  # this is also the pause between two looks
+            try:
+                probe.connect(("127.0.0.1", self.port))
+            except OSError:
+                time.sleep(0.02)
+                return False
+        try:
+            return self.ask("SELECT 1") == "1"
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+@contextmanager
+def started(folder: Path, config: str = "") -> Iterator[Server]:
+    """Give a server that has been started, and end it."""
+    for attempt in range(ATTEMPTS):
+        server = Server(folder / str(attempt), config)
+        try:
+            server.start()
+        except RuntimeError:
+            if attempt == ATTEMPTS - 1:
+                raise
+            continue
+        break
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Place]:
+    """Give the server that the environment names, else one that is started."""
+    elsewhere = os.environ.get(ELSEWHERE)
+    if elsewhere:
+        yield Place(elsewhere)
+        return
+    with started(folder) as server:
+        yield server
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def library() -> Path:
+    """Return the engine, fetched once for this user.
+
+    One test process fetches it and the others wait; it is renamed when complete, so that whoever
+    finds it finds all of it.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "askfirst-tests"
+    found = cache / f"libchdb-{VERSION}.so"
+    if found.exists():
+        return found
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "libchdb.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not found.exists():
+            with tempfile.TemporaryDirectory(dir=cache, prefix="installing-") as folder:
+                _fetch(Path(folder)).rename(found)
+    return found
+
+
+def _fetch(folder: Path) -> Path:
+    try:
+        packed = subprocess.run(
+            ["npm", "pack", "--silent", f"{PACKAGE}@{VERSION}"],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=NPM_PATIENCE_S,
+            check=True,
+        )
+    except FileNotFoundError:
+        pytest.skip("needs npm, which has the ClickHouse engine")
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"npm cannot fetch {PACKAGE}@{VERSION} here: {error.stderr[-500:]}")
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"npm did not fetch {PACKAGE}@{VERSION} within {NPM_PATIENCE_S} s")
+    with tarfile.open(folder / packed.stdout.split()[-1]) as archive:
+        member = archive.getmember("package/libchdb.so")
+        member.name = "libchdb.so"
+        archive.extract(member, folder)
+    return folder / "libchdb.so"
