@@ -28,7 +28,7 @@ from askfirst.stores.base import (
 )
 from askfirst.stores.duckdb.dictionaries import CONTEXT, NOBODY, SAID, Dictionaries
 from askfirst.stores.duckdb.keys import KeyColumn, coded, first_and_place
-from askfirst.stores.duckdb.runs import Mask, prints
+from askfirst.stores.duckdb.runs import Codes, Mask, codes, prints
 
 APPLICATION, ENVIRONMENT = "application.name", "application.env"
 
@@ -39,15 +39,16 @@ _context = msgspec.json.Encoder(order="deterministic")
 class Batch:
     """The events of one tool in one load.
 
-    `halves` are the two of each UUID; `print` is as in runs.py.
+    `halves` are the two of each UUID; `print` and `code` are as in runs.py.
     """
 
     events: Events
-    order: npt.NDArray[np.intp]  # by timestamp
+    order: npt.NDArray[np.intp]  # by code
     timestamp: npt.NDArray[np.int64]
     received: npt.NDArray[np.int64]
     halves: npt.NDArray[np.int64]
     print: npt.NDArray[np.uint64]
+    code: Codes
 
     @classmethod
     def of(cls, events: Events) -> Batch:
@@ -56,8 +57,10 @@ class Batch:
         timestamp = np.frombuffer(events.timestamp, np.int64)
         halves = np.frombuffer(events.id, ">i8").astype(np.int64).reshape(-1, 2)
         received = np.frombuffer(events.received, np.int64)
-        order = np.argsort(timestamp, kind="stable")
-        return cls(events, order, timestamp, received, halves, prints(timestamp, halves))
+        print_ = prints(timestamp, halves)
+        code = codes(timestamp, print_)
+        order = np.argsort(code, kind="stable")
+        return cls(events, order, timestamp, received, halves, print_, code)
 
     @property
     def first_day(self) -> int:
@@ -72,6 +75,19 @@ class Batch:
             mask[:] = True
             mask[np.unique(self.print, return_index=True)[1]] = False
         return mask
+
+    def identities(self, rows: npt.NDArray[np.intp], tool: int) -> pa.Table:
+        """Return what tells some rows apart as it is stored, with `row` for the place in `rows`."""
+        moment = self.timestamp[rows]
+        return pa.table(
+            {
+                "row": np.arange(len(rows)),
+                "tool": np.full(len(rows), tool, np.int16),
+                "timestamp": moment,
+                "id_rest": self.halves[rows, 0] ^ moment << 16,
+                "id_low": self.halves[rows, 1],
+            }
+        )
 
     def rows(self, tool: int, kept: Mask, dictionaries: Dictionaries) -> pa.Table:
         """Return the kept events with keys in the place of texts."""

@@ -125,7 +125,8 @@ class DuckDBStore:
                 columns = self._fetch("identities_of", {"installation": key})
                 moment = columns["timestamp"]
                 halves = np.stack([columns["id_rest"] ^ moment << 16, columns["id_low"]], axis=1)
-                self._seen.drop(self._dictionaries.tool(tool), moment, runs.prints(moment, halves))
+                codes = runs.codes(moment, runs.prints(moment, halves))
+                self._seen.drop(self._dictionaries.tool(tool), np.sort(codes))
                 [(erased,)] = self._run("count_of", {"installation": key})
                 self._script("erase", {"installation": key})
                 self._note(tool, installation=installation)
@@ -225,14 +226,15 @@ class DuckDBStore:
     def _add(self, batch: Batch) -> runs.Mask:
         """Store the events that are new, and tell which."""
         tool = self._dictionaries.tool(batch.events.tool)
-        order = batch.order
-        moment, print_ = batch.timestamp[order], batch.print[order]
         kept = ~batch.repeated()
-        kept[order] &= ~self._seen.holds(tool, moment, print_)
+        code = batch.code[batch.order]
+        maybe = batch.order[self._seen.may_hold(tool, code)]
+        if len(maybe):
+            found = self._run("find_events", sought=batch.identities(maybe, tool))
+            kept[maybe[[row for (row,) in found]]] = False
         if kept.any():
             self._sealing.add(batch.rows(tool, kept, self._dictionaries))
-            new = kept[order]
-            self._seen.add(tool, moment[new], print_[new])
+            self._seen.add(tool, code[kept[batch.order]])
         return kept
 
     def _add_counts(self, counts: Counts) -> None:

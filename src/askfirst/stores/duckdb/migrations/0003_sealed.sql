@@ -41,6 +41,9 @@ CREATE TABLE sealed (
     context INTEGER
 );
 
+-- The files beside the store have another form from now on.
+DELETE FROM runs;
+
 CREATE VIEW events AS FROM sealed UNION ALL FROM recent;
 
 -- Who was active on a day (since 1970-01-01 UTC): a bit for each of the installations whose key, shifted
