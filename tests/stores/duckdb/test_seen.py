@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from askfirst.stores.base import Loaded
-from askfirst.stores.duckdb import runs, seen
+from askfirst.stores.base import DAY_MS, Loaded
+from askfirst.stores.duckdb import runs, sealing, seen
 from askfirst.stores.duckdb.runs import Run
 from askfirst.stores.opening import open_store
-from tests.stores.making import TOOL, events, hashed
+from tests.stores.making import DAY, TOOL, events, hashed
 
 
 def made(path, codes):
@@ -182,4 +182,34 @@ def test_events_of_one_moment_are_told_apart_whatever_their_codes(tmp_path):
     assert store.check() == []
     assert store.load([half, other], {}) == Loaded(120, 480)
     assert store.load([half, other], {}) == Loaded(0, 600)
+    store.close()
+
+
+def test_ids_go_once_no_duplicate_can_come(tmp_path, monkeypatch):
+    monkeypatch.setattr(sealing, "ENOUGH", 1)
+    store = open_store(tmp_path / "store")
+    arrived = {number: (DAY + day) * DAY_MS for number, day in enumerate((0, 31, 91))}
+    loads = [
+        events(*({"id": (number, row), "who": row % 7, "received": at} for row in range(40)))
+        for number, at in arrived.items()
+    ]
+    for load, is_due in zip(loads, (False, False, True), strict=True):
+        assert store.load([load], {}) == Loaded(40, 0)
+        assert store.scrub() == is_due
+    assert not store.scrub()
+    assert store.load([loads[1], loads[2]], {}) == Loaded(0, 80)  # 60 days, and none
+    assert store.check() == []
+
+    other = open_store(tmp_path / "other")
+    assert other.load(store.events(TOOL), {}) == Loaded(120, 0)
+    assert other.load(store.events(TOOL), {}) == Loaded(0, 120)
+    ids = {id_ for part in store.events(TOOL) for id_ in part.ids()}
+    assert ids > {*loads[1].ids(), *loads[2].ids()}
+    assert not ids & {*loads[0].ids()}
+    assert {id_[6] >> 4 for id_ in ids - {*loads[1].ids(), *loads[2].ids()}} == {7}
+    other.close()
+    assert store.load([loads[0]], {}) == Loaded(40, 0)
+    store.close()
+    store = open_store(tmp_path / "store")
+    assert store.load([loads[0], loads[2]], {}) == Loaded(0, 80)
     store.close()

@@ -26,9 +26,10 @@ from askfirst.stores.base import (
     Events,
     Values,
 )
+from askfirst.stores.duckdb import runs
 from askfirst.stores.duckdb.dictionaries import CONTEXT, NOBODY, SAID, Dictionaries
 from askfirst.stores.duckdb.keys import KeyColumn, coded, first_and_place
-from askfirst.stores.duckdb.runs import Codes, Mask, codes, prints
+from askfirst.stores.duckdb.runs import Codes, Mask, prints
 
 APPLICATION, ENVIRONMENT = "application.name", "application.env"
 
@@ -58,7 +59,7 @@ class Batch:
         halves = np.frombuffer(events.id, ">i8").astype(np.int64).reshape(-1, 2)
         received = np.frombuffer(events.received, np.int64)
         print_ = prints(timestamp, halves)
-        code = codes(timestamp, print_)
+        code = runs.codes(timestamp, print_)
         order = np.argsort(code, kind="stable")
         return cls(events, order, timestamp, received, halves, print_, code)
 

@@ -69,11 +69,12 @@ class Run:
         self.path = path
         self.size = size
         blocks = -(-size // BLOCK)
+        damage = StoreError(f"{path} is damaged; it is made anew at the next start")
         try:
             self._file = path.open("rb", buffering=0)
             bytes_ = os.fstat(self._file.fileno()).st_size
             if not size or bytes_ < blocks * 8:
-                raise StoreError(f"{path} is damaged; it is made anew at the next start")
+                raise damage
             firsts = np.frombuffer(self._read(bytes_ - blocks * 8, blocks * 8), "<i8")
             self._wide = firsts >= WIDE
             self._firsts = np.where(self._wide, firsts - WIDE, firsts)
@@ -81,7 +82,7 @@ class Run:
             self._places = np.concatenate([[0], np.cumsum(np.where(self._wide, 2, 1) * BLOCK)])
             whole = bytes_ == int(self._places[-1]) * 4 + blocks * 8
             if not whole or (crc is not None and crc32(self._read(0, bytes_)) != crc):
-                raise StoreError(f"{path} is damaged; it is made anew at the next start")
+                raise damage
             self.last = int(self.block(blocks - 1, blocks)[-1])
         except OSError as error:
             raise StoreError(f"{path} cannot be read: {error.strerror}") from error

@@ -29,6 +29,9 @@ LEVELS = (1 << 15, 1 << 18, 1 << 21)
 
 UNSYNCED = 1 << 18  # codes; up to here a checksum does, which is compared at every start
 
+ID_DAYS = 60  # after its arrival, an event's id is needed no more: no client sends it so late
+SPARE_DAYS = 30  # a store is written anew for the sake of ids once a month
+
 SUFFIX = "-seen"
 
 

@@ -154,18 +154,20 @@ class DuckDBStore:
 
     def scrub(self) -> bool:
         """Make what was forgotten since the last time unreadable in every file, and in the backups
-        beside the store; return whether there was anything.
+        beside the store; return whether there was anything. Ids that are not needed any more, to
+        recognise duplicates, go too.
 
         Raises StoreError for a backup that cannot be scrubbed, once everything else is.
         """
         with self._copying, self._lock:
             self._reopen()
             due = [backups.Forgotten(*row) for row in self._rows("forgotten")]
-            if not due:
+            needed = self._ids_needed_from()
+            if not due and not needed:
                 return False
-            kept = backups.scrub(self.path, due)
-            if not kept or any(row.here for row in due):
-                self._rewrite(still_due=bool(kept))
+            kept = backups.scrub(self.path, due) if due else []
+            if needed or not kept or any(row.here for row in due):
+                self._rewrite(still_due=bool(kept), needed=needed)
             if kept:
                 raise StoreError("; ".join(kept))
         return True
@@ -187,6 +189,7 @@ class DuckDBStore:
             with self._memory.of(memory.READING), self._reading() as cursor:
                 question = {"tool": tool, **stretch}
                 table = connecting.arrow(cursor, sql.statement("everything"), question).read_all()
+            table = upkeep.identified(table)
             for start in range(0, len(table), upkeep.ROWS):
                 yield upkeep.events(tool, table.slice(start, upkeep.ROWS))
 
@@ -250,10 +253,22 @@ class DuckDBStore:
         row = {"tool": tool, "installation": installation, "before": before}
         self._run("add_forgotten", row)
 
-    def _rewrite(self, *, still_due: bool) -> None:
+    def _ids_needed_from(self) -> int:
+        """Return the first day of arrival whose ids are needed if a month of others is kept, or 0.
+
+        Counted back from the last day on which anything arrived, so that no clock matters.
+        """
+        [(newest,)] = self._rows("newest")
+        if newest is None:
+            return 0
+        needed = newest - seen.ID_DAYS
+        [(is_worth_it,)] = self._run("has_ids_before", {"day": needed - seen.SPARE_DAYS})
+        return needed if is_worth_it else 0
+
+    def _rewrite(self, *, still_due: bool, needed: int) -> None:
         """Put a new file in the place of the old one, with nothing in it but what is stored."""
         part = connecting.part_of(self.path)
-        how = rewriting.Copy(ordered=True, beside=True, still_due=still_due)
+        how = rewriting.Copy(ordered=True, beside=not needed, still_due=still_due, needed=needed)
         try:
             reading = self._memory.of(memory.READING)
             with reading, self._gate.passing(), self._connection.cursor() as cursor:
@@ -267,6 +282,8 @@ class DuckDBStore:
                 connecting.sync(self.path.parent)
                 self._connection.close()
                 self._is_open = False
+                if needed:
+                    self._seen.close()  # its files are made anew, of the ids that are left
                 self._reopen()
         except OSError as error:
             raise StoreError(f"{part} cannot be written: {error.strerror}") from error

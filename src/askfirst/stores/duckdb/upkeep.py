@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from askfirst.stores.base import Events, Values
-from askfirst.stores.duckdb import connecting, sql
+from askfirst.stores.duckdb import connecting, runs, sql
 from askfirst.stores.duckdb.batch import APPLICATION, ENVIRONMENT
 
 ROWS = 10_000  # of events yielded at a time
@@ -26,6 +26,32 @@ def check(cursor: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
     except duckdb.Error as error:  # a damaged block
         return [f"{path} cannot be read: {connecting.one_line(error)}"]
     return [f"{path} has {count} {what}" for what, count in rows if count]
+
+
+def identified(table: pa.Table) -> pa.Table:
+    """Give events whose ids are not kept others (UUID version 7), the same ones each time.
+
+    `table` has the rows of `statements/everything.sql`, all those of a moment.
+    """
+    missing = table["id_low"].is_null().to_numpy()
+    if not missing.any():
+        return table
+    rows = np.flatnonzero(missing)
+    moment = table["timestamp"].to_numpy()[rows]
+    people = b"".join(table["hash"].take(rows).to_pylist())
+    halves = np.frombuffer(people, np.int64).reshape(len(rows), -1)[:, :2]
+    print_ = runs.prints(moment, halves)
+    order = np.argsort(print_, kind="stable")
+    same = print_[order]
+    made = np.empty_like(print_)  # the nth of an installation at a moment
+    made[order] = runs.mixed(same + (np.arange(len(same)) - np.searchsorted(same, same)).view("u8"))
+    low = made & np.uint64((1 << 62) - 1) | np.uint64(1 << 63)
+    rest = runs.mixed(made) & np.uint64(0xFFF) | np.uint64(0x7000)
+    for name, column in (("id_low", low), ("id_rest", rest)):
+        whole = table[name].fill_null(0).to_numpy().copy()
+        whole[rows] = column.view(np.int64)
+        table = table.set_column(table.schema.get_field_index(name), name, pa.array(whole))
+    return table
 
 
 def events(tool: str, table: pa.Table) -> Events:

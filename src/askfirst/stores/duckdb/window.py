@@ -30,7 +30,8 @@ def applications(parts: Iterable[Columns]) -> dict[str, Rows]:
     tally: Counter[int] = Counter()
     side_by_side = 0
     for part in parts:
-        what, who = part["application"], part["installation"]
+        who = part["installation"]
+        what = _keys(who, part["application"])
         owner = _owners(what, who)
         _count(tally, np.bincount(owner[owner > 0]))
         place, day = _pairs(what, part["day"], DAYS)
@@ -47,11 +48,14 @@ def environments(parts: Iterable[Columns]) -> dict[str, Rows]:
     of_application: Counter[int] = Counter()
     of_installation: Counter[int] = Counter()
     for part in parts:
-        what, who = part["environment"], part["installation"]
+        who = part["installation"]
+        what = _keys(who, part["environment"])
         owner = _owners(what, who)
         _count(of_installation, np.bincount(owner[owner > 0]))
         number = _numbers(owner)
-        where, own = _pairs(part["application"], number[what], int(number.max(initial=0)) + 1)
+        where, own = _pairs(
+            _keys(who, part["application"]), number[what], int(number.max(initial=0)) + 1
+        )
         _count(of_application, np.bincount(where[(where > 0) & (own > 0)]))
     return {
         "environments_per_application": _rows(of_application),
@@ -119,6 +123,14 @@ def _codes(column: Keys, keys: list[int]) -> Keys:
     place[keys] = np.arange(len(keys), dtype=np.int32)
     found: Keys = place[column]
     return found
+
+
+def _keys(who: Keys, number: Keys) -> Keys:
+    """Return keys in the place of numbers that are each installation's own; 0 stays 0."""
+    most = np.zeros(int(who.max(initial=0)) + 1, np.int32)
+    np.maximum.at(most, who, number)
+    before = np.cumsum(most, dtype=np.int32) - most
+    return np.where(number > 0, before[who] + number, 0).astype(np.int32, copy=False)
 
 
 def _owners(what: Keys, who: Keys) -> Keys:

@@ -19,11 +19,24 @@ CREATE TABLE recent (
     context INTEGER
 );
 
+-- Applications and environments are numbered for each installation from now on, which takes a fraction
+-- of the space; keys of contexts stay as they are.
+CREATE TABLE numbered AS
+SELECT key, (row_number() OVER (PARTITION BY installation, field ORDER BY key))::INTEGER AS number
+FROM sayings WHERE field <> 'context';
+
 INSERT INTO recent
 SELECT
     tool, timestamp // 86400000, timestamp, xor(id_high, timestamp << 16), id_low,
-    installation, application, environment, version, command, context
-FROM older;
+    installation, application.number, environment.number, version, command, context
+FROM older
+LEFT JOIN numbered AS application ON application.key = older.application
+LEFT JOIN numbered AS environment ON environment.key = older.environment;
+
+UPDATE sayings SET key = numbered.number FROM numbered
+WHERE numbered.key = sayings.key AND sayings.field <> 'context';
+
+DROP TABLE numbered;
 
 DROP TABLE older;
 

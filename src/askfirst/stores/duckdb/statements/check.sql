@@ -9,10 +9,18 @@ SELECT 'events of an unknown version', count(*) FROM events WHERE version NOT IN
 UNION ALL
 SELECT 'events of an unknown command', count(*) FROM events WHERE command NOT IN (SELECT key FROM commands)
 UNION ALL
-SELECT 'events that refer to an unknown value', count(*) FROM events
-WHERE (application IS NOT NULL AND application NOT IN (SELECT key FROM sayings))
-   OR (environment IS NOT NULL AND environment NOT IN (SELECT key FROM sayings))
-   OR (context IS NOT NULL AND context NOT IN (SELECT key FROM sayings))
+SELECT 'events that refer to an unknown application', count(*)
+FROM events ANTI JOIN sayings
+    ON sayings.installation = events.installation AND key = application AND field = 'application'
+WHERE application IS NOT NULL
+UNION ALL
+SELECT 'events that refer to an unknown environment', count(*)
+FROM events ANTI JOIN sayings
+    ON sayings.installation = events.installation AND key = environment AND field = 'environment'
+WHERE environment IS NOT NULL
+UNION ALL
+SELECT 'events that refer to an unknown context', count(*) FROM events
+WHERE context IS NOT NULL AND context NOT IN (SELECT key FROM sayings WHERE field = 'context')
 UNION ALL
 SELECT 'installations without an event', count(*) FROM installations
 WHERE key NOT IN (SELECT DISTINCT installation FROM events)
