@@ -211,7 +211,11 @@ def _contexts(dictionaries: Dictionaries, people: KeyColumn, fields: dict[str, V
             code = first_and_place(code)[1]
         code = code * len(distinct) + codes
     first, place = first_and_place(code)
-    texts, personal = [], []
+    personal = np.zeros(len(first), bool)
+    for codes, distinct in values:
+        hashed = [isinstance(value, str) and is_hash(value) for value in distinct]
+        personal |= np.array(hashed, bool)[codes[first]]
+    texts = []
     for row in first.tolist():
         context = {}
         for name, (codes, distinct) in zip(fields, values, strict=True):
@@ -219,13 +223,12 @@ def _contexts(dictionaries: Dictionaries, people: KeyColumn, fields: dict[str, V
             if value is not None:
                 context[name] = value
         texts.append(_context.encode(context).decode() if context else None)
-        personal.append(any(isinstance(v, str) and is_hash(v) for v in context.values()))
     shared = [n for n, text in enumerate(texts) if text is not None and not personal[n]]
     of_code = np.zeros(len(texts), np.int32)
     nobody = np.full(len(shared), NOBODY, np.int32)
     of_code[shared] = dictionaries.sayings(CONTEXT, nobody, [texts[n] or "" for n in shared])
     keys = of_code[place]
-    own = np.flatnonzero(np.array(personal, bool)[place])
+    own = np.flatnonzero(personal[place])
     said = [texts[n] or "" for n in place[own].tolist()]
     keys[own] = dictionaries.sayings(CONTEXT, people[own], said)
     return pa.array(keys, pa.int32(), mask=keys == 0)

@@ -50,8 +50,10 @@ def joined(one: Prints, other: Sequence[int] | npt.NDArray[np.integer[Any]]) -> 
 def coded(column: Column) -> tuple[KeyColumn, list[Any]]:
     """Return a number for each value, and what the numbers stand for."""
     if isinstance(column, Coded):
-        found, codes = np.unique(column.codes, return_inverse=True)
-        return codes.astype(np.int32), [column.values[code] for code in found.tolist()]
+        lowest = column.codes.min(initial=0)  # -1 where that stands for the last value
+        first, place = first_and_place(column.codes.astype(np.int64) - lowest)
+        found = column.codes[first].tolist()
+        return place.astype(np.int32), [column.values[code] for code in found]
     distinct = list(dict.fromkeys(column))
     places = dict(zip(distinct, range(len(distinct)), strict=True))
     return np.fromiter(map(places.__getitem__, column), np.int32, len(column)), distinct

@@ -19,7 +19,7 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from zlib import crc32
 
 import numpy as np
@@ -228,6 +228,11 @@ def _encoded(blocks: Codes) -> tuple[npt.NDArray[np.int64], bytes]:
     wide = more[:, -1] >= NARROW
     if not wide.any():
         return first, more.astype("<u4").tobytes()
-    kinds: list[Any] = ["<i8" if one else "<u4" for one in wide.tolist()]
-    raw = b"".join(row.astype(kind).tobytes() for row, kind in zip(more, kinds, strict=True))
-    return first + np.where(wide, WIDE, 0), raw
+    sizes = np.where(wide, 2, 1) * BLOCK
+    at = (np.cumsum(sizes) - sizes)[:, None] + np.arange(BLOCK)
+    words = np.empty(int(sizes.sum()), "<u4")
+    words[at[~wide]] = more[~wide]
+    at = at[wide] + np.arange(BLOCK)
+    words[at] = more[wide] & (NARROW - 1)
+    words[at + 1] = more[wide] >> 32
+    return first + np.where(wide, WIDE, 0), words.tobytes()
