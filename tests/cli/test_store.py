@@ -233,7 +233,7 @@ def test_check_counts_what_is_there(run: Run, place: Path) -> None:
 def test_check_finds_what_must_not_be(run: Run, place: Path) -> None:
     fill(place, sent())
     with duckdb.connect(str(place)) as connection:
-        connection.execute("INSERT INTO events FROM events LIMIT 1")
+        connection.execute("INSERT INTO recent FROM recent LIMIT 1")
         connection.execute("DELETE FROM versions")
     lines = run("check", code=1).stderr.splitlines()
     assert any("1 events stored twice" in line for line in lines)

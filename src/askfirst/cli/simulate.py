@@ -40,6 +40,12 @@ _SHARE = click.FloatRange(0, 1)
     metavar="DATE",
     help="The last simulated day, UTC (default: yesterday).",
 )
+@click.option(
+    "--events",
+    type=click.IntRange(1),
+    metavar="N",
+    help="About how many events in all; otherwise some 200 for each installation and year.",
+)
 @click.option("--server", metavar="URL", help="Send the events to a collector.")
 @click.option("--store", metavar="URL", help="Load them into a store.")
 @click.option("--out", metavar="FILE", help="Write them to a file, one event a line, as sent.")
@@ -65,6 +71,7 @@ def command(
     days: int,
     seed: int,
     end: dt.datetime | None,
+    events: int | None,
     server: str | None,
     store: str | None,
     out: str | None,
@@ -87,6 +94,7 @@ def command(
             end=_yesterday() if end is None else end.date(),
             late_share=late_share,
             duplicate_share=duplicate_share,
+            events=events,
         )
     except ValueError as error:
         raise Failure(str(error)) from error

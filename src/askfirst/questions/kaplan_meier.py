@@ -44,9 +44,9 @@ class Curve:
         Every point is at a change of the curve, so an even choice among them is dense where
         much happens. The first and the last are always among them.
         """
-        changes = np.flatnonzero(np.diff(self.survival, prepend=1.0) != 0)
-        ends = [0, len(self.time) - 1] if len(self.time) else []
-        points = np.union1d(changes, ends).astype(np.int64)
+        counts = np.diff(self.survival, prepend=1.0) != 0
+        counts[:1] = counts[-1:] = True
+        points: npt.NDArray[np.int64] = np.flatnonzero(counts)
         if len(points) <= most:
             return points
         even = np.linspace(0, len(points) - 1, most).round().astype(np.int64)

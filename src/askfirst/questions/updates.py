@@ -15,6 +15,7 @@ from askfirst.questions.contracts import contract_of
 from askfirst.questions.kaplan_meier import Floats, estimate
 from askfirst.stores.base import DAY_MS, Store
 
+Numbers = list[int] | npt.NDArray[np.int64]
 MOST_POINTS = 200  # of a curve; more than a chart can show
 
 
@@ -108,9 +109,9 @@ def _observed(
     )
     found: list[tuple[Floats, npt.NDArray[np.bool_]]]
     found = [(np.empty(0), np.empty(0, bool)) for _ in releases]
-    for release, updated, waiting in cast("list[tuple[int, list[int], list[int]]]", rows):
+    for release, updated, waiting in cast("list[tuple[int, Numbers, Numbers]]", rows):
         happened = np.repeat([True, False], [len(updated), len(waiting)])
-        found[release] = np.array(updated + waiting) / DAY_MS, happened
+        found[release] = np.concatenate([updated, waiting]) / DAY_MS, happened
     return found
 
 

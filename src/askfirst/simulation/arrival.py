@@ -30,7 +30,7 @@ def arrivals(population: Population, chunk: int = CHUNK) -> Iterator[Rows]:
         for arrives, rows in _by_day_of_arrival(_of(population.rows(day), takes_part), start):
             waiting[arrives].append(rows)
         due = np.concatenate(waiting.pop(day, [np.empty(0, dtype=population.dtype)]))
-        due = due[np.argsort(due["received"], kind="stable")]
+        due = due[np.argsort(np.ascontiguousarray(due["received"]), kind="stable")]
         for at in range(0, len(due), chunk):
             yield due[at : at + chunk]
 
@@ -55,7 +55,7 @@ def _by_day_of_arrival(rows: Rows, start: int) -> Iterator[tuple[int, Rows]]:
     seconds = rows[rows["again"] >= 0]
     seconds["received"] = seconds["again"]
     both = np.concatenate([rows, seconds])
-    days = (both["received"] - start) // DAY_MS
+    days = ((both["received"] - start) // DAY_MS).astype(np.int16)  # numpy sorts these by counting
     order = np.argsort(days, kind="stable")
     found, begins = np.unique(days[order], return_index=True)
     for day, part in zip(found.tolist(), np.split(order, begins[1:]), strict=True):

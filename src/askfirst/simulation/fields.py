@@ -37,6 +37,9 @@ class Values(Protocol):
     def texts(self, codes: Codes) -> list[Any]:
         """Return the treated values of codes."""
 
+    def all_for(self, codes: Codes) -> Texts:
+        """Return treated values by code; those of these codes are among them."""
+
 
 class Listed:
     """A field with few possible values: each installation keeps to one, and strays now and then."""
@@ -63,6 +66,9 @@ class Listed:
     def texts(self, codes: Codes) -> list[Any]:
         found: list[Any] = self._texts[codes].tolist()
         return found
+
+    def all_for(self, codes: Codes) -> Texts:  # noqa: ARG002 - they are all there
+        return self._texts
 
 
 class Hashed:
@@ -92,6 +98,9 @@ class Hashed:
 
     def texts(self, codes: Codes) -> list[Any]:
         return self._texts.of(codes)
+
+    def all_for(self, codes: Codes) -> Texts:
+        return self._texts.all_for(codes)
 
     def plain(self, own: int) -> str:
         """Return the text that is hashed."""

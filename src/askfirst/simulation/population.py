@@ -21,6 +21,7 @@ DUPLICATE_SHARE: Final = 0.01
 HOUR_MS: Final = 3_600_000
 LATE_DAYS: Final = 6.0  # mean delay of a late event, beyond the first day
 LATEST_DAYS: Final = 35.0
+SAMPLE_EVERY: Final = 8  # days; not a week, so that every weekday is among them
 MOST_EVENTS: Final = 400  # of one installation on one day
 
 Rows = NDArray[np.void]  # one event each; see Population.dtype
@@ -43,8 +44,11 @@ class Population:
         end: date,
         late_share: float = LATE_SHARE,
         duplicate_share: float = DUPLICATE_SHARE,
+        events: int | None = None,
     ) -> None:
         """Draw who there is. `days` are UTC days, `end` the last; shares are from 0 to 1.
+
+        With `events`, installations are as busy on their active days as makes about so many.
 
         Raises ValueError for a period longer than the contract's retention.
         """
@@ -67,6 +71,8 @@ class Population:
         rng = np.random.default_rng([*self._seed, 0])
         self._secrets = _uuids(rng.integers(0, 256, (installations, 16), dtype=np.uint8), version=4)
         self.habits = habits.draw(rng, installations, self.first, days, self.releases)
+        if events is not None:
+            self.habits.busy[:] *= self._busier(events)
         self.values = fields.values(contract, rng, installations, self.secret)
         self.pseudonyms = ByCode(installations, self._pseudonym)  # 32 bytes each
         weights = 1 / np.arange(1, len(contract.commands) + 1) ** 1.2
@@ -88,6 +94,16 @@ class Population:
         """Return the UUID of an installation: what never leaves a real machine."""
         text: str = bytes(self._secrets[installation]).hex()
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+    def _busier(self, events: int) -> float:
+        """Return what to multiply everybody's business with for about so many events."""
+        some = range(0, self.days, SAMPLE_EVERY)
+        chances = sum(
+            self.habits.chance(day, (self.first + timedelta(days=day)).weekday()) for day in some
+        )
+        share = self.days / len(some)
+        first, more = np.sum(chances) * share, np.sum(chances * self.habits.busy) * share
+        return float(max((events - first) / more, 0.0)) if more else 1.0
 
     def _pseudonym(self, installation: int) -> bytes:
         secret = self.secret(installation)

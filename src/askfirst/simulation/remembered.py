@@ -25,11 +25,16 @@ class ByCode:
         self._values = np.full(size + 1, None, dtype=object)
 
     def of(self, codes: NDArray[np.int32]) -> list[Any]:
+        """Return the value of each code."""
+        found: list[Any] = self.all_for(codes)[codes].tolist()
+        return found
+
+    def all_for(self, codes: NDArray[np.int32]) -> NDArray[np.object_]:
+        """Return what has the values of these codes, and perhaps others, at their places."""
         for code in np.unique(codes[~self._known[codes]]).tolist():
             self._values[code] = self._make(code)
             self._known[code] = True
-        found: list[Any] = self._values[codes].tolist()
-        return found
+        return self._values
 
 
 class ByFields(Generic[T]):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
 
     from askfirst.contract.model import Contract
 
@@ -32,6 +36,41 @@ class StoreHeldError(StoreError):
     """Another process owns the store."""
 
 
+class Coded(Sequence[Any]):
+    """A column of few values that come often: `values`, and for each row the place of its own.
+
+    Reads as the list of them would. For whoever has codes already: a list of texts is slower.
+    """
+
+    __slots__ = ("codes", "values")
+
+    def __init__(
+        self, codes: npt.NDArray[np.int32], values: Sequence[Any] | npt.NDArray[np.object_]
+    ) -> None:
+        self.codes = codes
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, row: Any) -> Any:
+        if isinstance(row, slice):
+            return Coded(self.codes[row], self.values)
+        return self.values[self.codes[row]]
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self.values.__getitem__, self.codes.tolist())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+Texts: TypeAlias = "list[str] | Coded"
+Values: TypeAlias = "list[str | bool | None] | Coded"
+
+
 @dataclass(slots=True)
 class Events:
     """Accepted events in columns of equal length, of one tool.
@@ -46,9 +85,9 @@ class Events:
     timestamp: array[int] = field(default_factory=lambda: array("q"))
     received: array[int] = field(default_factory=lambda: array("q"))
     installation: bytearray = field(default_factory=bytearray)
-    version: list[str] = field(default_factory=list)
-    command: list[str] = field(default_factory=list)
-    fields: dict[str, list[str | bool | None]] = field(default_factory=dict)
+    version: Texts = field(default_factory=list)
+    command: Texts = field(default_factory=list)
+    fields: dict[str, Values] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.timestamp)
@@ -60,13 +99,13 @@ class Events:
         for name in other.fields.keys() - self.fields.keys():
             self.fields[name] = [None] * before
         for name, column in self.fields.items():
-            column.extend(other.fields.get(name) or [None] * more)
+            self.fields[name] = _behind(column, other.fields.get(name) or [None] * more)
         self.id += other.id
         self.timestamp += other.timestamp
         self.received += other.received
         self.installation += other.installation
-        self.version += other.version
-        self.command += other.command
+        self.version = _behind(self.version, other.version)
+        self.command = _behind(self.command, other.command)
 
     def check(self) -> None:
         """Raise ValueError if the columns differ in length."""
@@ -98,6 +137,20 @@ class Events:
             {name: value for name, value in zip(names, row, strict=True) if value is not None}
             for row in zip(*self.fields.values(), strict=True)
         ]
+
+
+def _behind(column: Any, more: Any) -> Any:
+    """Lay one column behind another."""
+    if not len(column):
+        return more if isinstance(more, Coded) else list(more)
+    if isinstance(column, Coded) and isinstance(more, Coded) and column.values is more.values:
+        import numpy as np
+
+        return Coded(np.concatenate([column.codes, more.codes]), column.values)
+    if isinstance(column, Coded):
+        column = list(column)
+    column.extend(more)
+    return column
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +203,9 @@ class Store(Protocol):
         """Return the contracts in force, by tool name."""
 
     def query(self, name: str, parameters: Mapping[str, object]) -> list[tuple[object, ...]]:
-        """Run `questions/<name>.sql` of this engine. Sees every `load` that has returned.
+        """Answer a question of this engine by its name, `questions/<name>.sql` or a quicker way.
+
+        Sees every `load` that has returned. A list of numbers within a row may be an array.
 
         `parameters` has the `tool` at least. Where its contract in force has a sample, the question
         sees installations in that alone (`contract.sampling`), whatever else is stored.

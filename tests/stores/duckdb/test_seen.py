@@ -5,48 +5,47 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from askfirst.stores.base import Loaded
-from askfirst.stores.duckdb import runs, seen
+from askfirst.stores.base import DAY_MS, Loaded
+from askfirst.stores.duckdb import runs, sealing, seen
 from askfirst.stores.duckdb.runs import Run
 from askfirst.stores.opening import open_store
-from tests.stores.making import TOOL, events, hashed
+from tests.stores.making import DAY, TOOL, events, hashed
 
 
-def made(path, moments, prints=None, **options):
-    moments = np.array(moments, np.int64)
-    prints = np.arange(1, len(moments) + 1, dtype=np.uint64) if prints is None else prints
-    size, crc = runs.write(path, [runs.records(moments, prints)], sync=False, **options)
+def made(path, codes):
+    size, crc = runs.write(path, [np.array(codes, np.int64)], sync=False)
     return Run(path, size, crc)
 
 
+@pytest.mark.parametrize("spread", [4, 1 << 22, 1 << 40])
 @pytest.mark.parametrize("count", [1, runs.BLOCK - 1, runs.BLOCK, runs.BLOCK + 1, 5000])
-def test_a_file_holds_what_was_written_and_nothing_else(tmp_path, count, monkeypatch):
+def test_a_file_holds_what_was_written_and_nothing_else(tmp_path, count, spread, monkeypatch):
     monkeypatch.setattr(runs, "SOUGHT", 1000)
     chance = np.random.default_rng(count)
-    moments = np.sort(chance.integers(0, 4 * count, count))
-    prints = chance.integers(1, 1 << 63, count).astype(np.uint64)
-    run = made(tmp_path / "run", moments, prints)
+    codes = np.sort(chance.integers(0, spread * count, count))
+    run = made(tmp_path / "run", codes)
 
-    assert run.holds(moments, prints).all()
-    assert not run.holds(moments, prints + np.uint64(1)).any()
-    later = np.sort(moments + 1)
-    assert not run.holds(later, prints).any() or set(later) & set(moments)
-    some = np.sort(chance.choice(count, min(count, 9), replace=False))
-    assert run.holds(moments[some], prints[some]).all()
-    assert (run.first, run.last) == (moments[0], moments[-1])
-    between = run.between(int(moments[0]) + 1, int(moments[-1]))
-    inside = (moments > moments[0]) & (moments < moments[-1])
-    assert between["print"].tolist() == prints[inside].tolist()
+    assert run.block(0, -(-count // runs.BLOCK)).tolist() == codes.tolist()
+    assert run.holds(codes).all()
+    others = np.setdiff1d(np.concatenate([codes - 1, codes + 1]), codes)
+    assert not run.holds(others).any()
+    some = np.sort(chance.choice(codes, min(count, 9), replace=False))
+    assert run.holds(some).all()
+    assert (run.first, run.last) == (codes[0], codes[-1])
+    between = run.between(int(codes[0]) + 1, int(codes[-1]))
+    assert between.tolist() == codes[(codes > codes[0]) & (codes < codes[-1])].tolist()
     run.close()
 
 
-def test_a_clock_that_stands_still_costs_no_duplicate_and_no_time_without_end(tmp_path):
-    moments = np.full(3000, 7)
-    prints = np.arange(1, 3001, dtype=np.uint64)
-    run = made(tmp_path / "run", moments, prints)
-
-    assert run.holds(moments, prints[::-1].copy()).all()
-    assert not run.holds(moments, prints + np.uint64(5000)).any()
+def test_four_bytes_do_but_where_a_block_spans_much(tmp_path):
+    near = np.arange(1 << 16) * 1000
+    far = int(near[-1]) + (1 << 40) * np.arange(runs.BLOCK)
+    made(tmp_path / "near", near).close()
+    run = made(tmp_path / "both", np.concatenate([near, far]))
+    size = (tmp_path / "near").stat().st_size
+    assert size == (1 << 16) * 4 + (1 << 16) // runs.BLOCK * 8
+    assert (tmp_path / "both").stat().st_size == size + runs.BLOCK * 8 + 8
+    assert run.between(int(near[-1]) + 1, 1 << 60).tolist() == far[1:].tolist()
     run.close()
 
 
@@ -54,19 +53,23 @@ def test_files_become_one_in_order_without_what_is_gone(tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "CHUNK", 256)  # so that there are several pieces
     chance = np.random.default_rng(3)
     all_ = chance.permutation(4000).astype(np.int64)
-    parts = [np.sort(all_[start::3]) for start in range(3)]
-    files = [made(tmp_path / str(n), part, part.view(np.uint64)) for n, part in enumerate(parts)]
+    files = [made(tmp_path / str(start), np.sort(all_[start::3])) for start in range(3)]
 
-    gone = np.array([5, 3999], np.uint64)
-    pieces = list(runs.merged(files, gone=gone))
+    pieces = list(runs.merged(files, gone=np.array([5, 3999])))
     kept = list(runs.merged(files, before=1000))
 
     assert len(pieces) > 1
-    together = np.concatenate(pieces)["moment"].tolist()
-    assert together == [moment for moment in range(4000) if moment not in (5, 3999)]
-    assert np.concatenate(kept)["moment"].tolist() == list(range(1000, 4000))
+    together = np.concatenate(pieces).tolist()
+    assert together == [code for code in range(4000) if code not in (5, 3999)]
+    assert np.concatenate(kept).tolist() == list(range(1000, 4000))
     for run in files:
         run.close()
+
+
+def test_a_code_is_taken_out_as_often_as_it_is_gone():
+    codes, gone = np.array([1, 2, 2, 2, 3, 4]), np.array([2, 2, 4, 5])
+    assert runs.without(codes, gone).tolist() == [1, 2, 3]
+    assert runs.without(gone, codes).tolist() == [5]
 
 
 def rows(load, count=40):
@@ -164,4 +167,49 @@ def test_events_out_of_order_by_months_and_twice(tmp_path):
     store.erase(TOOL, hashed(3))
     again = [store.load([part], {}).stored for part in made_]
     assert sum(again) == sum(1 for day in range(400) if day % 7 == 3)
+    store.close()
+
+
+def test_events_of_one_moment_are_told_apart_whatever_their_codes(tmp_path):
+    """600 events of a moment have at most 256 codes."""
+    store = open_store(tmp_path / "store")
+    half, other = (
+        events(*({"id": row, "who": row % 5} for row in range(start, 600, 2))) for start in (0, 1)
+    )
+    assert store.load([half], {}) == Loaded(300, 0)
+    assert store.load([other, half], {}) == Loaded(300, 300)
+    store.erase(TOOL, hashed(3))
+    assert store.check() == []
+    assert store.load([half, other], {}) == Loaded(120, 480)
+    assert store.load([half, other], {}) == Loaded(0, 600)
+    store.close()
+
+
+def test_ids_go_once_no_duplicate_can_come(tmp_path, monkeypatch):
+    monkeypatch.setattr(sealing, "ENOUGH", 1)
+    store = open_store(tmp_path / "store")
+    arrived = {number: (DAY + day) * DAY_MS for number, day in enumerate((0, 31, 91))}
+    loads = [
+        events(*({"id": (number, row), "who": row % 7, "received": at} for row in range(40)))
+        for number, at in arrived.items()
+    ]
+    for load, is_due in zip(loads, (False, False, True), strict=True):
+        assert store.load([load], {}) == Loaded(40, 0)
+        assert store.scrub() == is_due
+    assert not store.scrub()
+    assert store.load([loads[1], loads[2]], {}) == Loaded(0, 80)  # 60 days, and none
+    assert store.check() == []
+
+    other = open_store(tmp_path / "other")
+    assert other.load(store.events(TOOL), {}) == Loaded(120, 0)
+    assert other.load(store.events(TOOL), {}) == Loaded(0, 120)
+    ids = {id_ for part in store.events(TOOL) for id_ in part.ids()}
+    assert ids > {*loads[1].ids(), *loads[2].ids()}
+    assert not ids & {*loads[0].ids()}
+    assert {id_[6] >> 4 for id_ in ids - {*loads[1].ids(), *loads[2].ids()}} == {7}
+    other.close()
+    assert store.load([loads[0]], {}) == Loaded(40, 0)
+    store.close()
+    store = open_store(tmp_path / "store")
+    assert store.load([loads[0], loads[2]], {}) == Loaded(0, 80)
     store.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -64,10 +64,15 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 def arrow(
-    cursor: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[str, object]
+    cursor: duckdb.DuckDBPyConnection,
+    text: str,
+    parameters: Mapping[str, object],
+    columns: Sequence[str] = (),
 ) -> pa.RecordBatchReader:
-    """Run a question and return its rows in batches, as they come."""
+    """Run a question and return its rows, or some columns of them, in batches, as they come."""
     found = cursor.sql(text, params=dict(parameters))
+    if columns:
+        found = found.select(*columns)
     return pa.RecordBatchReader.from_stream(found)
 
 

@@ -26,7 +26,7 @@ from askfirst.stores.duckdb.runs import Prints
 # and fills again from the tables.
 MOST_REMEMBERED = 2_000_000
 
-NAMES, INSTALLATIONS, SAYINGS = range(3)  # what keys are counted by
+NAMES, INSTALLATIONS, CONTEXTS = range(3)  # what keys are counted by
 SAID = ("application", "environment", "context")  # what an installation may say of itself
 CONTEXT = SAID.index("context")
 NOBODY = 0  # the installation of a saying that says nothing about any one in particular
@@ -50,7 +50,7 @@ class Dictionaries:
         """Empty the memory; what is asked for next is read from the tables."""
         self._tools: dict[str, int] = {}
         self._names: dict[tuple[str, int], dict[str, int]] = {}  # by field and tool
-        self._last: list[int] = []  # the highest key of names, installations, sayings
+        self._last: list[int] = []  # the highest key of names, installations, contexts
         self._forget_people()
 
     def tool(self, name: str) -> int:
@@ -112,16 +112,18 @@ class Dictionaries:
         """Return the key of what each of some people says, new ones included.
 
         `which` is an index of SAID. The keys of people have come from `people`, or are NOBODY.
+        Applications and environments are numbered for each installation, which takes a fraction of
+        the space that keys of their own would.
         """
         self._begin()
         prints = joined(hashes(texts), people.astype(np.int64) * len(SAID) + which)
         keys = self._said.find(prints)
         rows, place, wanted = _distinct(prints, keys)
         if len(wanted):
-            new = self._next(SAYINGS, len(wanted))
+            first = rows[place.first]
+            new = self._new_sayings(which, people[first])
             self._said.add(wanted, new)
             keys[rows] = new[place.of]
-            first = rows[place.first]
             added = {
                 "key": new,
                 "installation": people[first],
@@ -131,7 +133,29 @@ class Dictionaries:
             self._insert("add_sayings", added)
         return keys
 
+    def _new_sayings(self, which: int, people: KeyColumn) -> KeyColumn:
+        """Return a key for something new that each says."""
+        if which == CONTEXT:
+            return self._next(CONTEXTS, len(people))
+        order = np.argsort(people, kind="stable")
+        same = people[order]
+        keys = np.empty(len(people), np.int32)
+        keys[order] = np.arange(1, len(same) + 1) - np.searchsorted(same, same)
+        keys += self._highest(which, people)[people]
+        np.maximum.at(self._said_by[which], people, keys)
+        return keys
+
+    def _highest(self, which: int, people: KeyColumn) -> KeyColumn:
+        """Return by installation the highest key of what it says, with room for some."""
+        highest = self._said_by[which]
+        more = int(people.max(initial=0)) + 1 - len(highest)
+        if more > 0:
+            highest = np.pad(highest, (0, more + len(highest) // 2))
+            self._said_by[which] = highest
+        return highest
+
     def _forget_people(self) -> None:
+        self._said_by: list[KeyColumn] = [np.zeros(0, np.int32) for _ in SAID]
         self._people = Keys()
         self._said = Keys()
         self._knows_nobody = False
@@ -174,6 +198,10 @@ class Dictionaries:
             hashes(texts), found["installation"].astype(np.int64) * len(SAID) + found["which"]
         )
         self._said.add(said, found["key"])
+        for which in range(CONTEXT):
+            these = found["which"] == which
+            who = found["installation"][these]
+            np.maximum.at(self._highest(which, who), who, found["key"][these])
 
     def _select(self, name: str, sought: Mapping[str, object]) -> dict[str, npt.NDArray[Any]]:
         self._connection.register("sought", pa.table(sought))

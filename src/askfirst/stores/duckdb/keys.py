@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from askfirst.stores.base import Coded
 from askfirst.stores.duckdb.runs import Prints, mixed
 
 FULL = 0.6  # of all places; then there is room for twice as many
@@ -25,6 +26,10 @@ def hashes(values: Sequence[str]) -> Prints:
 
     At 10 million entries the chance that any two are taken for one is below one in 100,000.
     """
+    if isinstance(values, Coded):
+        codes, distinct = coded(values)
+        of_code: Prints = hashes(distinct)[codes]
+        return of_code
     return np.fromiter(map(hash, values), np.int64, len(values)).view(np.uint64)
 
 
@@ -44,6 +49,11 @@ def joined(one: Prints, other: Sequence[int] | npt.NDArray[np.integer[Any]]) -> 
 
 def coded(column: Column) -> tuple[KeyColumn, list[Any]]:
     """Return a number for each value, and what the numbers stand for."""
+    if isinstance(column, Coded):
+        lowest = column.codes.min(initial=0)  # -1 where that stands for the last value
+        first, place = first_and_place(column.codes.astype(np.int64) - lowest)
+        found = column.codes[first].tolist()
+        return place.astype(np.int32), [column.values[code] for code in found]
     distinct = list(dict.fromkeys(column))
     places = dict(zip(distinct, range(len(distinct)), strict=True))
     return np.fromiter(map(places.__getitem__, column), np.int32, len(column)), distinct

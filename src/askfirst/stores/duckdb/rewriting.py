@@ -20,14 +20,16 @@ FRESH = "askfirst_fresh"
 class Copy:
     """How to write a store anew.
 
-    `ordered`: events by installation and time, so that questions read less. `beside`: with the list
+    `ordered`: events by time, so that they take less space. `beside`: with the list
     of the files beside the store, which are to go on. `still_due`: with the note of what backups
-    still hold.
+    still hold. `needed`: ids of events that arrived before this day (since 1970-01-01 UTC) are left
+    out.
     """
 
     ordered: bool
     beside: bool
     still_due: bool
+    needed: int = 0
 
 
 def write(cursor: duckdb.DuckDBPyConnection, target: Path, how: Copy) -> None:
@@ -67,10 +69,14 @@ def _fill(cursor: duckdb.DuckDBPyConnection, source: str, how: Copy) -> None:
     names = [str(name) for (name,) in run(cursor, sql.statement("tables"))]
     for name in names:
         fresh, old = f"{FRESH}.{name}", f"{source}.{name}"
-        if name == "events" and how.ordered:
-            counted = run(cursor, sql.statement("events_of_installations"))
+        if name == "sealed" and how.ordered:
+            counted = run(cursor, sql.statement("arrivals_of_sealed"))
             for low, high in pieces(counted, CHUNK):  # type: ignore[arg-type]
-                run(cursor, sql.statement("add_ordered"), {"low": low, "high": high})
+                run(
+                    cursor,
+                    sql.statement("add_ordered"),
+                    {"low": low, "high": high, "needed": how.needed},
+                )
         elif name == "forgotten":
             if how.still_due:
                 run(cursor, sql.statement("still_due"))

@@ -1,10 +1,16 @@
-"""A file of what tells events apart, sorted, in which a batch finds its duplicates.
+"""A file of what tells events apart, sorted, in which a batch finds what may be its duplicates.
 
 DuckDB has no index that is small and quick enough: its own takes half of the loading speed and all
 memory, and a join over the ids reads a month of them when a batch holds events of a month.
 
-The file: records of a moment and a print, sorted by moment, then the moment of each block's first
-record. A print is 64 bits made of moment and id; two events with the same moment and print are one.
+A code is an event's moment and eight bits made of its moment and id, as one number. Different
+events of one moment have the same code in one case of 256; so what is found here is compared with
+the event that is stored, and what is not found is not stored.
+
+The file: codes in order, BLOCK of them in a block, which is filled up with its last one; each is
+written as what it is more than the first of its block, in 4 bytes, or in 8 where the block spans
+more than 4 hours. Then the first code of each block, with WIDE added to those of 8 bytes. That is a
+little over 4 bytes for an event.
 """
 
 from __future__ import annotations
@@ -13,7 +19,7 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from zlib import crc32
 
 import numpy as np
@@ -21,16 +27,17 @@ import numpy.typing as npt
 
 from askfirst.stores.base import StoreError
 
-BLOCK = 64  # records: 1 KiB is read for an event that comes alone
-CHUNK = 1 << 15  # records in memory at a time while files are rewritten: 512 KiB of each
-RECORD = np.dtype([("moment", "<i8"), ("print", "<u8")])
+BLOCK = 64  # codes: 256 bytes are read for an event that comes alone
+CHUNK = 1 << 15  # codes in memory at a time while files are rewritten: 256 KiB of each
 SOUGHT = 1 << 13  # events looked for at a time, so that no more than 16 MiB are read at once
-FEW = 8  # events of one moment that are compared one by one
+SHIFT = 8  # bits of a code that are not of the moment
+WIDE = 1 << 62  # what no code reaches
+NARROW = 1 << 32  # what 4 bytes do not hold
 
-Records: TypeAlias = npt.NDArray[np.void]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Moments: TypeAlias = npt.NDArray[np.int64]
 Prints: TypeAlias = npt.NDArray[np.uint64]
+Codes: TypeAlias = npt.NDArray[np.int64]
 
 
 def prints(moment: Moments, halves: npt.NDArray[np.int64]) -> Prints:
@@ -47,16 +54,14 @@ def mixed(value: Prints) -> Prints:
     return value
 
 
-def records(moment: Moments, print_: Prints) -> Records:
-    """Return records of events that are sorted by moment."""
-    made = np.empty(len(moment), RECORD)
-    made["moment"] = moment
-    made["print"] = print_
-    return made
+def codes(moment: Moments, print_: Prints) -> Codes:
+    """Return the code of each event, by its moment and print."""
+    low: Codes = (print_ & np.uint64((1 << SHIFT) - 1)).astype(np.int64)
+    return (moment << SHIFT) | low
 
 
 class Run:
-    """One such file, of `size` records. Raises StoreError if it is not there in full, or has not
+    """One such file, of `size` codes. Raises StoreError if it is not there in full, or has not
     the CRC-32 that is given.
     """
 
@@ -64,106 +69,114 @@ class Run:
         self.path = path
         self.size = size
         blocks = -(-size // BLOCK)
+        damage = StoreError(f"{path} is damaged; it is made anew at the next start")
         try:
             self._file = path.open("rb", buffering=0)
             bytes_ = os.fstat(self._file.fileno()).st_size
-            if not size or bytes_ != size * RECORD.itemsize + blocks * 8:
-                self._file.close()
-                raise StoreError(f"{path} is damaged; it is made anew at the next start")
-            self._firsts = self._read(size * RECORD.itemsize, np.dtype("<i8"), blocks)
+            if not size or bytes_ < blocks * 8:
+                raise damage
+            firsts = np.frombuffer(self._read(bytes_ - blocks * 8, blocks * 8), "<i8")
+            self._wide = firsts >= WIDE
+            self._firsts = np.where(self._wide, firsts - WIDE, firsts)
+            # in units of 4 bytes
+            self._places = np.concatenate([[0], np.cumsum(np.where(self._wide, 2, 1) * BLOCK)])
+            whole = bytes_ == int(self._places[-1]) * 4 + blocks * 8
+            if not whole or (crc is not None and crc32(self._read(0, bytes_)) != crc):
+                raise damage
+            self.last = int(self.block(blocks - 1, blocks)[-1])
         except OSError as error:
             raise StoreError(f"{path} cannot be read: {error.strerror}") from error
-        if crc is not None and crc32(os.pread(self._file.fileno(), bytes_, 0)) != crc:
+        except StoreError:
             self._file.close()
-            raise StoreError(f"{path} is damaged; it is made anew at the next start")
-        self.last = int(self.block(blocks - 1, blocks)["moment"][-1])
+            raise
 
     @property
     def first(self) -> int:
-        """The earliest moment, ms UTC."""
+        """The lowest code."""
         return int(self._firsts[0])
 
     def close(self) -> None:
         self._file.close()
 
-    def holds(self, moment: Moments, print_: Prints) -> Mask:
-        """Tell for each event whether it is here. `moment` is sorted."""
-        found = np.zeros(len(moment), bool)
-        start = np.searchsorted(moment, self.first, "left")
-        stop = np.searchsorted(moment, self.last, "right")
+    def holds(self, sought: Codes) -> Mask:
+        """Tell for each code whether it is here. They are sorted."""
+        found = np.zeros(len(sought), bool)
+        start = np.searchsorted(sought, self.first, "left")
+        stop = np.searchsorted(sought, self.last, "right")
         for low in range(int(start), int(stop), SOUGHT):
-            high = min(low + SOUGHT, int(stop))
-            sought = moment[low:high]
-            found[low:high] = _held(self._around(sought), sought, print_[low:high])
+            part = sought[low : min(low + SOUGHT, int(stop))]
+            there = self._around(part)
+            at = np.minimum(np.searchsorted(there, part), len(there) - 1)
+            found[low : low + len(part)] = there[at] == part
         return found
 
-    def between(self, low: int, high: int) -> Records:
-        """Return the records from the moment `low` up to, but without, `high`."""
+    def between(self, low: int, high: int) -> Codes:
+        """Return the codes from `low` up to, but without, `high`."""
         start = max(int(np.searchsorted(self._firsts, low, "left")) - 1, 0)
         stop = int(np.searchsorted(self._firsts, high, "left"))
         read = self.block(start, stop)
-        moment = np.ascontiguousarray(read["moment"])
-        return read[np.searchsorted(moment, low, "left") : np.searchsorted(moment, high, "left")]
+        return read[np.searchsorted(read, low, "left") : np.searchsorted(read, high, "left")]
 
     def cuts(self) -> list[int]:
-        """Return moments that cut the records into pieces of about CHUNK."""
+        """Return codes that cut all into pieces of about CHUNK."""
         return [int(first) for first in np.unique(self._firsts[:: CHUNK // BLOCK])[1:]]
 
-    def block(self, start: int, stop: int) -> Records:
-        """Return the records of the blocks from `start` up to `stop`."""
-        count = min(stop * BLOCK, self.size) - start * BLOCK
-        return self._read(start * BLOCK * RECORD.itemsize, RECORD, max(count, 0))
+    def block(self, start: int, stop: int) -> Codes:
+        """Return the codes of the blocks from `start` up to `stop`."""
+        if stop <= start:
+            return np.empty(0, np.int64)
+        place = self._places[start : stop + 1]
+        words = np.frombuffer(self._read(int(place[0]) * 4, int(place[-1] - place[0]) * 4), "<u4")
+        found = np.repeat(self._firsts[start:stop], BLOCK).reshape(-1, BLOCK)
+        wide = self._wide[start:stop]
+        if not wide.any():
+            found += words.reshape(-1, BLOCK)
+        else:
+            at = place[:-1, None] - place[0] + np.arange(BLOCK)
+            found[~wide] += words[at[~wide]]
+            at = at[wide] + np.arange(BLOCK)
+            found[wide] += words[at].astype(np.int64) | words[at + 1].astype(np.int64) << 32
+        codes_: Codes = found.reshape(-1)[: min(stop * BLOCK, self.size) - start * BLOCK]
+        return codes_
 
-    def _around(self, sought: Moments) -> Records:
-        """Read the blocks in which records of the moments may be."""
-        starts = np.maximum(np.searchsorted(self._firsts, sought, "left") - 1, 0)
-        stops = np.searchsorted(self._firsts, sought, "right")
-        depth = np.zeros(len(self._firsts) + 1, np.int64)
-        np.add.at(depth, starts, 1)
-        np.add.at(depth, stops, -1)
-        needed = np.flatnonzero(np.diff(np.cumsum(depth) > 0, prepend=False))
-        spans = [
-            (start * BLOCK, min(stop * BLOCK, self.size))
-            for start, stop in needed.reshape(-1, 2).tolist()
-        ]
-        raw = bytearray(sum(stop - start for start, stop in spans) * RECORD.itemsize)
-        done = 0
-        for start, stop in spans:
-            size = (stop - start) * RECORD.itemsize
-            self._fill(memoryview(raw)[done : done + size], start * RECORD.itemsize)
-            done += size
-        return np.frombuffer(raw, RECORD)
+    def _around(self, sought: Codes) -> Codes:
+        """Read the blocks in which the codes may be."""
+        needed = np.unique(np.maximum(np.searchsorted(self._firsts, sought, "right") - 1, 0))
+        ends = np.flatnonzero(np.diff(needed) > 1)
+        starts = needed[np.concatenate([[0], ends + 1])]
+        stops = needed[np.concatenate([ends, [len(needed) - 1]])] + 1
+        spans = zip(starts.tolist(), stops.tolist(), strict=True)
+        return np.concatenate([self.block(start, stop) for start, stop in spans])
 
-    def _read(self, offset: int, kind: np.dtype[Any], count: int) -> npt.NDArray[Any]:
-        raw = bytearray(count * kind.itemsize)
-        self._fill(memoryview(raw), offset)
-        return np.frombuffer(raw, kind)
-
-    def _fill(self, view: memoryview, offset: int) -> None:
+    def _read(self, offset: int, size: int) -> bytearray:
+        raw = bytearray(size)
+        view = memoryview(raw)
         while view:
             step = os.preadv(self._file.fileno(), [view], offset)
             if not step:
                 raise StoreError(f"{self.path} ends too early; it is made anew at the next start")
             view, offset = view[step:], offset + step
+        return raw
 
 
-def write(path: Path, pieces: Iterable[Records], *, sync: bool) -> tuple[int, int]:
+def write(path: Path, pieces: Iterable[Codes], *, sync: bool) -> tuple[int, int]:
     """Write sorted pieces, each behind the one before, to a new file.
 
-    Returns how many records it has, and its CRC-32. With `sync` it is on disk when this returns.
+    Returns how many codes it has, and its CRC-32. With `sync` it is on disk when this returns.
     """
     firsts: list[npt.NDArray[np.int64]] = []
     size = crc = 0
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        for piece in pieces:
-            firsts.append(piece["moment"][-size % BLOCK :: BLOCK].copy())
-            size += len(piece)
-            crc = crc32(piece.data, crc)
-            file.write(piece.data)
-        last = np.concatenate([*firsts, np.empty(0, np.int64)]).astype("<i8").data
-        crc = crc32(last, crc)
-        file.write(last)
+        for blocks, count in _blocks(pieces):
+            first, raw = _encoded(blocks)
+            firsts.append(first)
+            size += count
+            crc = crc32(raw, crc)
+            file.write(raw)
+        index = np.concatenate([*firsts, np.empty(0, np.int64)]).astype("<i8").data
+        crc = crc32(index, crc)
+        file.write(index)
         file.flush()
         if sync:
             os.fsync(file.fileno())
@@ -171,39 +184,55 @@ def write(path: Path, pieces: Iterable[Records], *, sync: bool) -> tuple[int, in
 
 
 def merged(
-    runs: list[Run], gone: Prints | None = None, before: int | None = None
-) -> Iterator[Records]:
-    """Yield all records of some files in order, but those of the prints `gone`, and those whose
-    moment is before `before`.
+    runs: list[Run], gone: Codes | None = None, before: int | None = None
+) -> Iterator[Codes]:
+    """Yield all codes of some files in order, but those that are `gone` (sorted), each as often as
+    it is there, and those below `before`.
     """
     largest = max(runs, key=lambda run: run.size)
     low = min(run.first for run in runs) if before is None else before
     high = max(run.last for run in runs) + 1
     cuts = [low, *(cut for cut in largest.cuts() if low < cut < high), max(low, high)]
     for start, stop in itertools.pairwise(cuts):
-        piece = np.concatenate([run.between(start, stop) for run in runs])
+        piece = np.sort(np.concatenate([run.between(start, stop) for run in runs]))
         if gone is not None:
-            piece = piece[~np.isin(piece["print"], gone)]
+            piece = without(piece, gone)
         if len(piece):
-            yield piece[np.argsort(piece["moment"], kind="stable")]
+            yield piece
 
 
-def _held(there: Records, sought: Moments, print_: Prints) -> Mask:
-    """Tell which of the sought are among records sorted by moment."""
-    moment = np.ascontiguousarray(there["moment"])
-    found = np.zeros(len(sought), bool)
-    place = np.searchsorted(moment, sought, "left")
-    open_ = np.arange(len(sought))
-    for step in range(FEW):
-        at = place[open_] + step
-        inside = at < len(moment)
-        open_, at = open_[inside], at[inside]
-        same = moment[at] == sought[open_]
-        open_, at = open_[same], at[same]
-        hit = there["print"][at] == print_[open_]
-        found[open_[hit]] = True
-        open_ = open_[~hit]
-        if not len(open_):
-            return found
-    found[open_] = np.isin(print_[open_], there["print"])  # a clock that stands still
-    return found
+def without(codes_: Codes, gone: Codes) -> Codes:
+    """Take codes out of others, as often as each is there; both are sorted."""
+    number = np.arange(len(codes_)) - np.searchsorted(codes_, codes_, "left")
+    times = np.searchsorted(gone, codes_, "right") - np.searchsorted(gone, codes_, "left")
+    return codes_[number >= times]
+
+
+def _blocks(pieces: Iterable[Codes]) -> Iterator[tuple[Codes, int]]:
+    """Yield rows of BLOCK codes, and how many are not there only to fill up the last row."""
+    left = np.empty(0, np.int64)
+    for piece in pieces:
+        left = np.concatenate([left, piece])
+        whole = len(left) // BLOCK * BLOCK
+        if whole:
+            yield left[:whole].reshape(-1, BLOCK), whole
+        left = left[whole:]
+    if len(left):
+        yield np.pad(left, (0, BLOCK - len(left)), "edge").reshape(1, BLOCK), len(left)
+
+
+def _encoded(blocks: Codes) -> tuple[npt.NDArray[np.int64], bytes]:
+    """Return the first code of each block, as it is written at the end, and the blocks' bytes."""
+    first = blocks[:, 0].copy()
+    more = blocks - first[:, None]
+    wide = more[:, -1] >= NARROW
+    if not wide.any():
+        return first, more.astype("<u4").tobytes()
+    sizes = np.where(wide, 2, 1) * BLOCK
+    at = (np.cumsum(sizes) - sizes)[:, None] + np.arange(BLOCK)
+    words = np.empty(int(sizes.sum()), "<u4")
+    words[at[~wide]] = more[~wide]
+    at = at[wide] + np.arange(BLOCK)
+    words[at] = more[wide] & (NARROW - 1)
+    words[at + 1] = more[wide] >> 32
+    return first + np.where(wide, WIDE, 0), words.tobytes()

@@ -11,9 +11,9 @@ from askfirst.stores.duckdb import sql
 
 
 def narrow(cursor: duckdb.DuckDBPyConnection, tool: object) -> None:
-    """Put a view in the place of `events`, for this cursor, if others are stored.
+    """Put views in the place of the tables, for this cursor, if others are stored.
 
-    They are where a contract asked more of them before; without them what is left is a sample of
+    Those are where a contract asked more of them before; without them what is left is a sample of
     the share in force at every time. Usually there are none, and a question reads the table itself.
     """
     found = cursor.execute(sql.statement("sampled"), {"tool": tool}).fetchall()
@@ -22,9 +22,9 @@ def narrow(cursor: duckdb.DuckDBPyConnection, tool: object) -> None:
         if sample < 1 and _has_others(cursor, key, limit(sample)):
             [(database,)] = cursor.execute("SELECT current_database()").fetchall()
             name = '"' + database.replace('"', '""') + '"'
-            cursor.execute(
-                sql.statement("narrow").format(database=name, tool=key, limit=limit(sample))
-            )
+            values = {"database": name, "tool": key, "limit": limit(sample)}
+            for statement in sql.script("narrow"):
+                cursor.execute(statement.format(**values))
 
 
 def _has_others(cursor: duckdb.DuckDBPyConnection, tool: int, below: str) -> bool:

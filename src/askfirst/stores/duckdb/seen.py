@@ -1,4 +1,4 @@
-"""Which events are stored already, by moment and id, for each tool.
+"""Which events may be stored already, by moment and id, for each tool.
 
 Kept in files beside the store (see runs.py), which its table `runs` lists: a load writes its file
 first and lists it in its own transaction, so that the two agree whatever dies in between. A file
@@ -18,16 +18,19 @@ import numpy as np
 from askfirst.stores.base import StoreError
 from askfirst.stores.duckdb import connecting, runs, sql
 from askfirst.stores.duckdb.pieces import pieces
-from askfirst.stores.duckdb.runs import Mask, Moments, Prints, Records, Run
+from askfirst.stores.duckdb.runs import Codes, Mask, Run
 
 HOUR_MS = 3_600_000
 PIECE = 500_000  # events read at a time when a file is made anew: 12 MB
 FAN = 8  # files of about one size become one
-# Files are merged with others of their level; those with more records (32 MB) are left alone, so
+# Files are merged with others of their level; those with more codes (8 MB) are left alone, so
 # that no load waits much more than a second for a merge, and old files are not looked into.
 LEVELS = (1 << 15, 1 << 18, 1 << 21)
 
-UNSYNCED = 1 << 18  # records; up to here a checksum does, which is compared at every start
+UNSYNCED = 1 << 18  # codes; up to here a checksum does, which is compared at every start
+
+ID_DAYS = 60  # after its arrival, an event's id is needed no more: no client sends it so late
+SPARE_DAYS = 30  # a store is written anew for the sake of ids once a month
 
 SUFFIX = "-seen"
 
@@ -48,35 +51,36 @@ class Seen:
         """Work through another connection from now on."""
         self._connection = connection
 
-    def holds(self, tool: int, moment: Moments, print_: Prints) -> Mask:
-        """Tell for each event of a tool, sorted by moment, whether it is stored already."""
-        found = np.zeros(len(moment), bool)
+    def may_hold(self, tool: int, sought: Codes) -> Mask:
+        """Tell for each event of a tool, sorted by code, whether it may be stored already: one that
+        is not here is not, and one that is has to be compared.
+        """
+        found = np.zeros(len(sought), bool)
         for run in self._of(tool):
-            found |= run.holds(moment, print_)
+            found |= run.holds(sought)
         return found
 
-    def add(self, tool: int, moment: Moments, print_: Prints) -> None:
-        """Note events of a tool, sorted by moment, as stored; before they are."""
+    def add(self, tool: int, new: Codes) -> None:
+        """Note events of a tool, sorted by code, as stored; before they are."""
         there = self._of(tool)
-        made = self._write(tool, [runs.records(moment, print_)], sync=False)
+        made = self._write(tool, [new], sync=False)
         there = self._set(tool, [*there, *made])
         small = _to_merge(there)
         if small:
             self._replace(tool, small, runs.merged(small))
 
-    def drop(self, tool: int, moment: Moments, gone: Prints) -> None:
-        """Forget events of a tool."""
-        order = np.argsort(moment, kind="stable")
-        sorted_, sought = moment[order], gone[order]
+    def drop(self, tool: int, gone: Codes) -> None:
+        """Forget events of a tool, sorted by code. Others may have the same code: theirs stay."""
         for run in self._open().get(tool, []):
-            if run.holds(sorted_, sought).any():
+            if run.holds(gone).any():
                 self._replace(tool, [run], runs.merged([run], gone=gone))
+                gone = runs.without(gone, run.between(run.first, run.last + 1))
 
     def drop_before(self, tool: int, before: int) -> None:
         """Forget events of a tool with a moment before `before` (ms UTC)."""
         for run in self._open().get(tool, []):
-            if run.first < before:
-                self._replace(tool, [run], runs.merged([run], before=before))
+            if run.first < before << runs.SHIFT:
+                self._replace(tool, [run], runs.merged([run], before=before << runs.SHIFT))
 
     def settle(self) -> None:
         """The transaction is committed: delete files that are listed no more."""
@@ -93,6 +97,10 @@ class Seen:
         for run in self._opened:
             run.close()
         self._runs, self._opened = None, []
+
+    def files(self) -> list[Path]:
+        """Return where they are."""
+        return list(self._folder.glob("*"))
 
     def problems(self) -> list[str]:
         """Say which files are missing or damaged: they are made anew at the next start."""
@@ -112,7 +120,9 @@ class Seen:
         return files[tool]
 
     def _open(self) -> dict[int, list[Run]]:
-        """Open the files that are listed, except of tools whose files do not hold every event."""
+        """Open the files that are listed, except of tools whose files do not hold every id that is
+        kept.
+        """
         if self._runs is None:
             listed = _listed(self._connection)
             names = {self._path(number) for _, number, *_ in listed}
@@ -137,19 +147,17 @@ class Seen:
         self._connection.execute(sql.statement("forget_runs"), {"tool": tool})
         return self._write(tool, self._all(tool))
 
-    def _all(self, tool: int) -> Iterator[Records]:
+    def _all(self, tool: int) -> Iterator[Codes]:
         hours = self._connection.execute(sql.statement("hours_of"), {"tool": tool}).fetchall()
         for first, last in pieces(hours, PIECE):
             stretch = {"tool": tool, "low": first * HOUR_MS, "high": (last + 1) * HOUR_MS}
             found = self._connection.execute(sql.statement("identities"), stretch).fetchnumpy()
             moment = np.ma.getdata(found["timestamp"])
-            halves = np.stack(
-                [np.ma.getdata(found[half]) for half in ("id_high", "id_low")], axis=1
-            )
-            order = np.argsort(moment, kind="stable")
-            yield runs.records(moment[order], runs.prints(moment, halves)[order])
+            rest, low = (np.ma.getdata(found[half]) for half in ("id_rest", "id_low"))
+            halves = np.stack([rest ^ moment << 16, low], axis=1)
+            yield np.sort(runs.codes(moment, runs.prints(moment, halves)))
 
-    def _replace(self, tool: int, old: list[Run], merged: Iterable[Records]) -> None:
+    def _replace(self, tool: int, old: list[Run], merged: Iterable[Codes]) -> None:
         made = self._write(tool, merged, sync=sum(run.size for run in old) > UNSYNCED)
         self._unlist(old)
         self._set(tool, [*(run for run in self._open()[tool] if run not in old), *made])
@@ -158,8 +166,8 @@ class Seen:
         self._open()[tool] = files
         return files
 
-    def _write(self, tool: int, records: Iterable[Records], *, sync: bool = True) -> list[Run]:
-        """Write one file, or none if there are no records.
+    def _write(self, tool: int, codes: Iterable[Codes], *, sync: bool = True) -> list[Run]:
+        """Write one file, or none if there are no codes.
 
         One that is not synced has a checksum: if a power cut damages it, it is made anew.
         """
@@ -167,7 +175,7 @@ class Seen:
         # by chance, because an older copy of the store may be put back and counted on from there
         number = secrets.randbits(62)
         path = self._path(number)
-        size, crc = runs.write(path, records, sync=sync)
+        size, crc = runs.write(path, codes, sync=sync)
         if not size:
             path.unlink()
             return []

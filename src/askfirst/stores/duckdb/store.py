@@ -17,12 +17,13 @@ import pyarrow as pa
 from askfirst.contract.model import Contract
 from askfirst.stores.base import Counts, Events, Loaded, Position, StoreError
 from askfirst.stores.duckdb import (
+    answering,
     backups,
     connecting,
     memory,
     rewriting,
     runs,
-    sampling,
+    sealing,
     seen,
     sql,
     upkeep,
@@ -47,6 +48,8 @@ class DuckDBStore:
         self._connection = connecting.connect(path)
         self._dictionaries = Dictionaries(self._connection)
         self._seen = seen.Seen(self._connection, path.with_name(path.name + seen.SUFFIX))
+        self._sealing = sealing.Sealing(self._connection)
+        self._answers = answering.Memory()
         self._lock = threading.Lock()
         self._copying = threading.Lock()  # a backup made during a scrub would keep what it scrubs
         self._gate = Gate()
@@ -61,7 +64,9 @@ class DuckDBStore:
         batches = [Batch.of(one) for one in together(events)]
         total: Counter[tuple[str, int, str]] = Counter(counts)
         stored = duplicate = 0
-        with self._transaction():
+        is_large = any(len(one.events) >= sealing.ENOUGH for one in batches)
+        room = self._memory.of(memory.READING if is_large else memory.LOADING)
+        with room, self._transaction(since={one.events.tool: one.first_day for one in batches}):
             for batch in batches:
                 kept = self._add(batch)
                 total.update(batch.counts(kept))
@@ -71,6 +76,9 @@ class DuckDBStore:
             if position is not None:
                 place = {"log": position.log, "segment": position.segment}
                 self._upsert("position", {**place, "byte_offset": position.offset})
+            if stored and self._sealing.is_due():
+                with self._memory.of(memory.READING):
+                    self._sealing.seal()
         return Loaded(stored, duplicate)
 
     def position(self, log: str) -> Position | None:
@@ -91,15 +99,19 @@ class DuckDBStore:
         return [Contract.from_dict(msgspec.json.decode(str(text))) for (text,) in rows]
 
     def query(self, name: str, parameters: Mapping[str, object]) -> list[tuple[object, ...]]:
-        """Run `questions/<name>.sql`. Sees every `load` that has returned.
+        """Answer the question `name`. Sees every `load` that has returned.
 
-        Of installations it sees those that the sample of the contract in force has.
+        Of installations it sees those that the sample of the contract in force has. What is
+        remembered is forgotten when another contract is declared.
         """
-        text = sql.question(name)
-        with self._memory.of(memory.ASKING), self._reading() as cursor:
-            sampling.narrow(cursor, parameters["tool"])
-            rows: list[tuple[object, ...]] = cursor.execute(text, dict(parameters)).fetchall()
-            return rows
+
+        def find() -> answering.Answers:
+            with self._memory.of(memory.ASKING), self._reading() as cursor:
+                return answering.answer(cursor, self._answers, name, parameters)
+
+        if name in answering.UNCACHED or "as_of" not in parameters:
+            return find()[name]
+        return self._answers.ask(name, parameters, find)
 
     def erase(self, tool: str, installation: bytes) -> int:
         """Forget an installation (32 bytes) and everything said about it; return how many events.
@@ -112,11 +124,12 @@ class DuckDBStore:
             for (key,) in found:
                 columns = self._fetch("identities_of", {"installation": key})
                 moment = columns["timestamp"]
-                halves = np.stack([columns["id_high"], columns["id_low"]], axis=1)
-                self._seen.drop(self._dictionaries.tool(tool), moment, runs.prints(moment, halves))
+                halves = np.stack([columns["id_rest"] ^ moment << 16, columns["id_low"]], axis=1)
+                codes = runs.codes(moment, runs.prints(moment, halves))
+                self._seen.drop(self._dictionaries.tool(tool), np.sort(codes))
+                [(erased,)] = self._run("count_of", {"installation": key})
                 self._script("erase", {"installation": key})
                 self._note(tool, installation=installation)
-                erased = len(moment)
             self._dictionaries.forget()
         return erased
 
@@ -127,7 +140,7 @@ class DuckDBStore:
             old = {"tool": key, "before": before}
             [(forgotten,)] = self._run("count_to_retain", old)
             if forgotten:
-                self._run("retain", old)
+                self._script("retain", old)
                 self._seen.drop_before(key, before)
                 self._script("sweep", {})
                 self._note(tool, before=before)
@@ -136,23 +149,25 @@ class DuckDBStore:
 
     def size(self) -> int:
         """Return how many bytes the store takes on this machine's disk."""
-        files = (self.path, self.path.with_name(self.path.name + ".wal"))
+        files = [self.path, connecting.wal_of(self.path), *self._seen.files()]
         return sum(path.stat().st_size for path in files if path.exists())
 
     def scrub(self) -> bool:
         """Make what was forgotten since the last time unreadable in every file, and in the backups
-        beside the store; return whether there was anything.
+        beside the store; return whether there was anything. Ids that are not needed any more, to
+        recognise duplicates, go too.
 
         Raises StoreError for a backup that cannot be scrubbed, once everything else is.
         """
         with self._copying, self._lock:
             self._reopen()
             due = [backups.Forgotten(*row) for row in self._rows("forgotten")]
-            if not due:
+            needed = self._ids_needed_from()
+            if not due and not needed:
                 return False
-            kept = backups.scrub(self.path, due)
-            if not kept or any(row.here for row in due):
-                self._rewrite(still_due=bool(kept))
+            kept = backups.scrub(self.path, due) if due else []
+            if needed or not kept or any(row.here for row in due):
+                self._rewrite(still_due=bool(kept), needed=needed)
             if kept:
                 raise StoreError("; ".join(kept))
         return True
@@ -174,6 +189,7 @@ class DuckDBStore:
             with self._memory.of(memory.READING), self._reading() as cursor:
                 question = {"tool": tool, **stretch}
                 table = connecting.arrow(cursor, sql.statement("everything"), question).read_all()
+            table = upkeep.identified(table)
             for start in range(0, len(table), upkeep.ROWS):
                 yield upkeep.events(tool, table.slice(start, upkeep.ROWS))
 
@@ -213,14 +229,15 @@ class DuckDBStore:
     def _add(self, batch: Batch) -> runs.Mask:
         """Store the events that are new, and tell which."""
         tool = self._dictionaries.tool(batch.events.tool)
-        order = batch.order
-        moment, print_ = batch.timestamp[order], batch.print[order]
         kept = ~batch.repeated()
-        kept[order] &= ~self._seen.holds(tool, moment, print_)
+        code = batch.code[batch.order]
+        maybe = batch.order[self._seen.may_hold(tool, code)]
+        if len(maybe):
+            found = self._run("find_events", sought=batch.identities(maybe, tool))
+            kept[maybe[[row for (row,) in found]]] = False
         if kept.any():
-            self._run("add_events", batch=batch.rows(tool, kept, self._dictionaries))
-            new = kept[order]
-            self._seen.add(tool, moment[new], print_[new])
+            self._sealing.add(batch.rows(tool, kept, self._dictionaries))
+            self._seen.add(tool, code[kept[batch.order]])
         return kept
 
     def _add_counts(self, counts: Counts) -> None:
@@ -236,10 +253,22 @@ class DuckDBStore:
         row = {"tool": tool, "installation": installation, "before": before}
         self._run("add_forgotten", row)
 
-    def _rewrite(self, *, still_due: bool) -> None:
+    def _ids_needed_from(self) -> int:
+        """Return the first day of arrival whose ids are needed if a month of others is kept, or 0.
+
+        Counted back from the last day on which anything arrived, so that no clock matters.
+        """
+        [(newest,)] = self._rows("newest")
+        if newest is None:
+            return 0
+        needed = newest - seen.ID_DAYS
+        [(is_worth_it,)] = self._run("has_ids_before", {"day": needed - seen.SPARE_DAYS})
+        return needed if is_worth_it else 0
+
+    def _rewrite(self, *, still_due: bool, needed: int) -> None:
         """Put a new file in the place of the old one, with nothing in it but what is stored."""
         part = connecting.part_of(self.path)
-        how = rewriting.Copy(ordered=True, beside=True, still_due=still_due)
+        how = rewriting.Copy(ordered=True, beside=not needed, still_due=still_due, needed=needed)
         try:
             reading = self._memory.of(memory.READING)
             with reading, self._gate.passing(), self._connection.cursor() as cursor:
@@ -253,6 +282,8 @@ class DuckDBStore:
                 connecting.sync(self.path.parent)
                 self._connection.close()
                 self._is_open = False
+                if needed:
+                    self._seen.close()  # its files are made anew, of the ids that are left
                 self._reopen()
         except OSError as error:
             raise StoreError(f"{part} cannot be written: {error.strerror}") from error
@@ -273,6 +304,7 @@ class DuckDBStore:
             self._memory.move(self._connection)
             self._dictionaries.move(self._connection)
             self._seen.move(self._connection)
+            self._sealing.move(self._connection)
             self._is_open = True
 
     def _upsert(self, what: str, row: Mapping[str, object]) -> None:
@@ -327,8 +359,11 @@ class DuckDBStore:
             raise self._failure(error) from error
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """All or nothing, what is remembered in memory and the files beside the store included."""
+    def _transaction(self, since: Mapping[str, int] | None = None) -> Iterator[None]:
+        """All or nothing, what is remembered in memory and the files beside the store included.
+
+        `since` gives by tool the first day of which anything changes; without it all may.
+        """
         with self._lock:
             self._reopen()
             try:
@@ -337,6 +372,7 @@ class DuckDBStore:
                 self._connection.execute("COMMIT")
             except BaseException as error:
                 self._dictionaries.forget()
+                self._sealing.move(self._connection)
                 self._seen.close()
                 # a failed COMMIT has ended the transaction already, a closed store never began one
                 with contextlib.suppress(duckdb.Error):
@@ -345,6 +381,10 @@ class DuckDBStore:
                     raise self._failure(error) from error
                 raise
             self._seen.settle()
+            if since is None:
+                self._answers.forget()
+            for tool, day in (since or {}).items():
+                self._answers.forget(tool, day)
 
     def _failure(self, error: duckdb.Error) -> StoreError:
         if isinstance(error, duckdb.FatalException):

@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from askfirst.stores.base import Events
-from askfirst.stores.duckdb import connecting, sql
+from askfirst.stores.base import Events, Values
+from askfirst.stores.duckdb import connecting, runs, sql
 from askfirst.stores.duckdb.batch import APPLICATION, ENVIRONMENT
 
 ROWS = 10_000  # of events yielded at a time
@@ -28,10 +28,37 @@ def check(cursor: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
     return [f"{path} has {count} {what}" for what, count in rows if count]
 
 
+def identified(table: pa.Table) -> pa.Table:
+    """Give events whose ids are not kept others (UUID version 7), the same ones each time.
+
+    `table` has the rows of `statements/everything.sql`, all those of a moment.
+    """
+    missing = table["id_low"].is_null().to_numpy()
+    if not missing.any():
+        return table
+    rows = np.flatnonzero(missing)
+    moment = table["timestamp"].to_numpy()[rows]
+    people = b"".join(table["hash"].take(rows).to_pylist())
+    halves = np.frombuffer(people, np.int64).reshape(len(rows), -1)[:, :2]
+    print_ = runs.prints(moment, halves)
+    order = np.argsort(print_, kind="stable")
+    same = print_[order]
+    made = np.empty_like(print_)  # the nth of an installation at a moment
+    made[order] = runs.mixed(same + (np.arange(len(same)) - np.searchsorted(same, same)).view("u8"))
+    low = made & np.uint64((1 << 62) - 1) | np.uint64(1 << 63)
+    rest = runs.mixed(made) & np.uint64(0xFFF) | np.uint64(0x7000)
+    for name, column in (("id_low", low), ("id_rest", rest)):
+        whole = table[name].fill_null(0).to_numpy().copy()
+        whole[rows] = column.view(np.int64)
+        table = table.set_column(table.schema.get_field_index(name), name, pa.array(whole))
+    return table
+
+
 def events(tool: str, table: pa.Table) -> Events:
     """Return the rows of `statements/everything.sql` as events."""
-    halves = np.stack([table["id_high"].to_numpy(), table["id_low"].to_numpy()], axis=1)
-    moments = array("q", table["timestamp"].to_numpy().tobytes())
+    moment = table["timestamp"].to_numpy()
+    halves = np.stack([table["id_rest"].to_numpy() ^ moment << 16, table["id_low"].to_numpy()], 1)
+    moments = array("q", moment.tobytes())
     made = Events(tool, bytearray(halves.astype(">i8").tobytes()), moments, moments[:])
     made.installation += b"".join(table["hash"].to_pylist())
     made.version = table["version"].to_pylist()
@@ -40,13 +67,15 @@ def events(tool: str, table: pa.Table) -> Events:
     return made
 
 
-def _fields(table: pa.Table) -> dict[str, list[str | bool | None]]:
+def _fields(table: pa.Table) -> dict[str, Values]:
     """Return a column for each field that any of the rows has."""
     context = table["context"].combine_chunks().dictionary_encode()
     decoded = [msgspec.json.decode(text) for text in context.dictionary.to_pylist()]
     of_row = [None if code is None else decoded[code] for code in context.indices.to_pylist()]
     names = dict.fromkeys(name for fields in decoded for name in fields)
-    columns = {name: [row.get(name) if row else None for row in of_row] for name in names}
+    columns: dict[str, Values] = {
+        name: [row.get(name) if row else None for row in of_row] for name in names
+    }
     for name, column in ((APPLICATION, "application"), (ENVIRONMENT, "environment")):
         texts = table[column].to_pylist()
         if name in columns:  # a flag of that name

@@ -4,7 +4,12 @@ CREATE TEMP TABLE unsaid AS
 SELECT DISTINCT context AS key FROM events WHERE installation = $installation AND context IS NOT NULL;
 UPDATE installations SET hash = ''::BLOB WHERE key = $installation;
 UPDATE sayings SET value = '' WHERE installation = $installation;
-DELETE FROM events WHERE installation = $installation;
+DELETE FROM sealed WHERE installation = $installation;
+DELETE FROM recent WHERE installation = $installation;
+DELETE FROM spans WHERE installation = $installation;
+UPDATE days SET bits = set_bit(bits, $installation & 16383, 0)
+WHERE chunk = $installation >> 14 AND get_bit(bits, $installation & 16383) = 1;
+DELETE FROM days WHERE chunk = $installation >> 14 AND bit_count(bits) = 0;
 DELETE FROM sayings WHERE installation = $installation;
 DELETE FROM installations WHERE key = $installation;
 -- what nobody in particular said, but nobody else does

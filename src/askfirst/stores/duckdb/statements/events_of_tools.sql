@@ -1,1 +1,2 @@
-SELECT tool, count(*) FROM events GROUP BY tool ORDER BY tool
+-- (tool, events whose ids are kept).
+SELECT tool, count(id_low) FROM events GROUP BY tool ORDER BY tool

@@ -1,1 +1,1 @@
-SELECT timestamp, id_high, id_low FROM events WHERE installation = $installation
+SELECT timestamp, id_rest, id_low FROM events WHERE installation = $installation AND id_low IS NOT NULL

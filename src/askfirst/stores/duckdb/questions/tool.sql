@@ -1,0 +1,2 @@
+-- The key of a tool.
+SELECT key FROM tools WHERE name = $tool

@@ -1,0 +1,6 @@
+INSERT INTO sealed
+SELECT
+    tool, arrived, timestamp, id_rest, id_low, installation, application, environment, version, command,
+    context
+FROM batch
+ORDER BY timestamp

@@ -1,1 +1,0 @@
-SELECT installation, count(*) FROM events GROUP BY installation ORDER BY installation

@@ -1,0 +1,2 @@
+-- The last day on which anything arrived.
+SELECT max(arrived) FROM events
