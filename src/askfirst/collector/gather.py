@@ -48,31 +48,32 @@ class _Columns:
     def __init__(self, tool: str) -> None:
         self._events = Events(tool)
         self._moments = bytearray()
-        self._size = 0
+        self._version: list[str] = []
+        self._command: list[str] = []
+        self._fields: dict[str, list[str | bool | None]] = {}
 
     def add(self, frame: EventsFrame, size: int) -> None:
-        events, before = self._events, self._size
+        events, before = self._events, len(self._version)
         events.id += frame.id
         self._moments += frame.timestamp
         events.received.extend([frame.received] * size)
         events.installation += frame.installation
-        events.version += frame.version
-        events.command += frame.command
+        self._version += frame.version
+        self._command += frame.command
         for name, values in frame.fields.items():
-            column = events.fields.get(name)
-            if column is None:
-                column = events.fields[name] = []
+            column = self._fields.setdefault(name, [])
             if len(column) < before:
                 column += [None] * (before - len(column))
             column += values
-        self._size = before + size
 
     def events(self) -> Events:
-        events = self._events
+        events, size = self._events, len(self._version)
         events.timestamp = array("q", bytes(self._moments))
         if sys.byteorder == "big":
             events.timestamp.byteswap()
-        for column in events.fields.values():
-            column.extend([None] * (self._size - len(column)))
+        for column in self._fields.values():
+            column.extend([None] * (size - len(column)))
+        events.version, events.command = self._version, self._command
+        events.fields = {**self._fields}
         events.check()
         return events

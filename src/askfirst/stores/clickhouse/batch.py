@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -29,7 +29,7 @@ from askfirst.stores.base import (
 APPLICATION, ENVIRONMENT = "application.name", "application.env"
 KEYS = ("timestamp", "id_high", "id_low")  # what tells the events of a tool apart
 Mask = npt.NDArray[np.bool_]
-Column = list[Any]
+Column: TypeAlias = Sequence[Any]
 
 _context = msgspec.json.Encoder(order="deterministic")
 
@@ -62,7 +62,7 @@ class Batch:
         events = self.events
         size = len(events)
         hashes = [None, pa.py_buffer(bytes(events.installation))]
-        fields = dict(events.fields)
+        fields: dict[str, Column] = {**events.fields}
         columns = {
             "tool": _same(pa.array([events.tool]), size),
             "installation": pa.FixedSizeBinaryArray.from_buffers(
@@ -132,7 +132,7 @@ def events(tool: str, table: pa.Table) -> Events:
     made.installation += b"".join(table["installation"].to_pylist())
     made.version = table["version"].to_pylist()
     made.command = table["command"].to_pylist()
-    made.fields = _fields(table)
+    made.fields = {**_fields(table)}
     return made
 
 
@@ -151,7 +151,7 @@ def _named(fields: dict[str, Column], name: str, size: int) -> pa.Array:
     return pa.array(column, pa.string())
 
 
-def _contexts(fields: dict[str, Column], size: int) -> pa.Array:
+def _contexts(fields: Mapping[str, Column], size: int) -> pa.Array:
     """Return the JSON of each event's other fields, '' where it has none."""
     if not fields:
         return _same(pa.array([""]), size)
@@ -167,13 +167,13 @@ def _contexts(fields: dict[str, Column], size: int) -> pa.Array:
     return pa.array(column, pa.string())
 
 
-def _fields(table: pa.Table) -> dict[str, Column]:
+def _fields(table: pa.Table) -> dict[str, list[Any]]:
     """Return a column for each field that any of the rows has."""
     context = table["context"].combine_chunks().dictionary_encode()
     decoded = [msgspec.json.decode(text) if text else {} for text in context.dictionary.to_pylist()]
     of_row = [decoded[code] for code in context.indices.to_pylist()]
     names = dict.fromkeys(name for fields in decoded for name in fields)
-    columns: dict[str, Column] = {name: [row.get(name) for row in of_row] for name in names}
+    columns: dict[str, list[Any]] = {name: [row.get(name) for row in of_row] for name in names}
     for name, column in ((APPLICATION, "application"), (ENVIRONMENT, "environment")):
         texts = table[column].to_pylist()
         if name in columns:  # a flag of that name
