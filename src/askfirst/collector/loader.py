@@ -148,7 +148,8 @@ class Loader:
 
     async def erase(self, tool: str, installation: bytes) -> int:
         """Forget an installation; return how many events. Its bytes are scrubbed soon after."""
-        erased = await self.do(lambda store: store.erase(tool, installation))
+        until = self._now()
+        erased = await self.do(lambda store: store.erase(tool, installation, until))
         self._scrub_at = min(self._scrub_at, self._now() + SCRUB_AFTER_MS)
         return erased
 
