@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ENGINES = ("duckdb", "clickhouse")
+ENGINES = ("duckdb", "clickhouse", "cluster")
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def place(engine: str, folder: Path, request: pytest.FixtureRequest) -> Iterator
     if engine == "duckdb":
         yield str(folder / "store.duckdb")
         return
-    server = request.getfixturevalue("clickhouse")
+    server = request.getfixturevalue(engine)
     url = server.new()
     try:
         yield url
