@@ -103,9 +103,9 @@ class Client(threading.Thread):
 
 
 @contextmanager
-def clients(port: int, number: int, **settings: Any) -> Iterator[list[Client]]:
-    """Run so many clients; at the end each finishes what it is at."""
-    running = [Client(port, each, **settings) for each in range(number)]
+def clients(port: int, number: int, *, first: int = 0, **settings: Any) -> Iterator[list[Client]]:
+    """Run so many clients, numbered from `first`; at the end each finishes what it is at."""
+    running = [Client(port, first + each, **settings) for each in range(number)]
     for client in running:
         client.start()
     yield running

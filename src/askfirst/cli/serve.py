@@ -197,7 +197,7 @@ def command(
             listener = stack.enter_context(listen(host, port))
             token = read_token(settings.state_folder(os.environ))
             private.make_folder(settings.beside(place, "", os.environ).parent)
-            opened: Store = stack.enter_context(closing(open_own(place, os.environ)))
+            opened: Store = stack.enter_context(closing(open_own(place, os.environ, patient=True)))
             app = build_app(
                 settings.Config(
                     contracts=agreed,

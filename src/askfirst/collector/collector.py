@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,11 @@ from askfirst.collector.metrics import Counts, Metrics, add_up
 from askfirst.collector.request import Refusal
 from askfirst.collector.tail import Tail
 from askfirst.contract.model import Contract
-from askfirst.stores.base import Store
+from askfirst.stores.base import Store, StoreAwayError, StoreError
 
 if TYPE_CHECKING:
     from askfirst.collector.connection import Entrance
-    from askfirst.collector.worker import Order
+    from askfirst.collector.worker import Order, Report
     from askfirst.collector.workers import Workers
 
 ALARM_ERASURES, ALARM_SECONDS = 100, 3600.0
@@ -45,8 +46,13 @@ class Collector:
         self.now = now
         self.say = say
         self.metrics = Metrics()
-        for contract in config.contracts:
-            store.declare(contract)
+        is_away = False
+        try:
+            for contract in config.contracts:
+                store.declare(contract)
+        except StoreAwayError as error:
+            is_away = True  # the loader declares them, and finds out how far the logs are loaded
+            say(f"{error}; events are taken all the same, and loaded when it answers")
         self.tails = {
             folder.name: Tail(folder, store.position, say)
             for folder in log_folders(config.log_folder, config.workers)
@@ -56,7 +62,13 @@ class Collector:
         own.roll = self.log.roll
         self.door = Door(self.log, config.contracts, config.limits, self.metrics, now)
         self.loader = Loader(
-            list(self.tails.values()), store, lambda: self.contracts, self.metrics, now, say
+            list(self.tails.values()),
+            store,
+            lambda: self.contracts,
+            self.metrics,
+            now,
+            say,
+            is_away=is_away,
         )
         self.entrance: Entrance | None = None  # unless workers take the events
         self._workers: Workers | None = None
@@ -128,7 +140,7 @@ class Collector:
 
     async def statistics(self) -> tuple[Counts, dict[str, float]]:
         """Return what all processes of the collector count, and how things stand."""
-        reports = await self._workers.reports() if self._workers else []
+        reports = await self._reports()
         past = self._workers.past() if self._workers else []
         counts = add_up([self.metrics.counts(), past, *(row.counts for row in reports)])
         own = len(self.entrance.connections) if self.entrance else 0
@@ -137,10 +149,21 @@ class Collector:
             "askfirst_log_waiting_bytes": self.log.waiting() + sum(row.waiting for row in reports),
             "askfirst_log_corrupt_segments": sum(tail.corrupt for tail in self.tails.values()),
             "askfirst_connections": own + sum(row.connections for row in reports),
-            "askfirst_store_bytes": self.store.size(),
-            "askfirst_ready": not self.log.trouble and all(row.ready for row in reports),
+            "askfirst_ready": self._takes_events(reports),
         }
+        with suppress(StoreError):  # a server that is away is no reason to say nothing
+            gauges["askfirst_store_bytes"] = await asyncio.to_thread(self.store.size)
         return counts, {name: float(value) for name, value in gauges.items()}
+
+    async def is_ready(self) -> bool:
+        """Tell whether every process takes events now."""
+        return self._takes_events(await self._reports())
+
+    async def _reports(self) -> list[Report]:
+        return await self._workers.reports() if self._workers else []
+
+    def _takes_events(self, reports: Sequence[Report]) -> bool:
+        return not self.log.trouble and all(row.ready for row in reports)
 
     def _watch_erasures(self) -> None:
         now = time.monotonic()
