@@ -143,3 +143,48 @@ def test_an_erasure_reaches_what_another_collector_has_not_loaded_yet(
         assert [first.stop(), second.stop()] == [0, 0]
         assert stored_ids(url) == [stays["id"]]
         assert stored(url) == 2
+
+
+@pytest.mark.slow
+def test_without_a_log_acknowledged_is_stored_once_though_a_collector_loses_its_disk(
+    tmp_path: Path, contract_file: Path
+) -> None:
+    port = free_port()
+    with ExitStack() as stack:
+        database = stack.enter_context(started(tmp_path / "clickhouse"))
+        url = database.new()
+        words = ("serve", "--contract", str(contract_file), "--store", url, "--ack", "store")
+        running = stack.enter_context(clients(port, 2 * CLIENTS))
+        for number in range(ROUNDS):
+            begin = stack.enter_context(servers(tmp_path / str(number)))  # with a disk of its own
+            collector = start_on(begin, port, *words)
+            wait_for_batches(running, 20)
+            if number == 1:
+                database.kill()
+                wait_until(lambda c=collector: c.call("GET", "/health/ready").status == 503)
+                database.start()
+                wait_until(lambda c=collector: c.call("GET", "/health/ready").status == 200)
+                wait_for_batches(running, 20)
+            assert not list((tmp_path / str(number)).rglob("*.log"))
+            collector.process.kill()
+            collector.process.wait()
+        begin = stack.enter_context(servers(tmp_path / "last"))
+        collector = start_on(begin, port, *words)
+        wait_for_batches(running, 20)
+        for client in running:
+            client.finish()
+        assert collector.stop() == 0
+        assert sum(client.lost for client in running)  # or it was not under load
+        assert check_stored(url, running) == sum(len(row.acknowledged) for row in running)
+
+
+def test_only_a_server_can_be_what_is_acknowledged(tmp_path: Path, contract_file: Path) -> None:
+    with servers(tmp_path) as begin:
+        for more, why in (
+            ((), "--ack store needs a store on a server"),
+            (("--store", "clickhouse://h/a", "--workers", "2"), "--workers 1"),
+        ):
+            words = ("serve", "--contract", str(contract_file), "--ack", "store", *more)
+            refused = begin(*words, wait=False)
+            assert refused.wait() == 2
+            assert why in refused.errors

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from askfirst.collector import private
 from askfirst.collector.config import Config
+from askfirst.collector.direct import Direct
 from askfirst.collector.door import Door
 from askfirst.collector.ingest import Taken, answer
 from askfirst.collector.loader import Loader, Places
 from askfirst.collector.log import Log
 from askfirst.collector.metrics import Counts, Metrics, add_up
 from askfirst.collector.request import Refusal
+from askfirst.collector.segment import SUFFIX
 from askfirst.collector.tail import Tail
 from askfirst.contract.model import Contract
 from askfirst.stores.base import Store, StoreAwayError, StoreError
@@ -31,7 +33,7 @@ ALARM_ERASURES, ALARM_SECONDS = 100, 3600.0
 
 
 class Collector:
-    """Logs, a store, the loader between them, and a door to a log of its own.
+    """Logs, a store, the loader between them, and a door to a log of its own, or to the store.
 
     `now` returns ms UTC, `say` takes one line for the operator. Raises OSError if the logs' folder
     cannot be used, LogHeld if another process writes there, StoreError if the store fails.
@@ -46,6 +48,7 @@ class Collector:
         self.now = now
         self.say = say
         self.metrics = Metrics()
+        has_no_log = config.ack == "store"
         is_away = False
         try:
             for contract in config.contracts:
@@ -55,11 +58,17 @@ class Collector:
             say(f"{error}; events are taken all the same, and loaded when it answers")
         self.tails = {
             folder.name: Tail(folder, store.position, say)
-            for folder in log_folders(config.log_folder, config.workers)
+            for folder in log_folders(config.log_folder, config.workers, leftover=has_no_log)
         }
-        own = self.tails["0"]
-        self.log = open_log(own.folder, config, self.metrics)
-        own.roll = self.log.roll
+        self.log: Log | Direct
+        if has_no_log:
+            self.log = Direct(
+                store, self.metrics, say, is_away=is_away, waiting_bytes=config.waiting_bytes
+            )
+        else:
+            own = self.tails["0"]
+            self.log = open_log(own.folder, config, self.metrics)
+            own.roll = self.log.roll
         self.door = Door(self.log, config.contracts, config.limits, self.metrics, now)
         self.loader = Loader(
             list(self.tails.values()),
@@ -182,13 +191,17 @@ def behind() -> Refusal:
     return Refusal(503, text, {"retry-after": "30"})
 
 
-def log_folders(folder: Path, workers: int) -> list[Path]:
+def log_folders(folder: Path, workers: int, *, leftover: bool = False) -> list[Path]:
     """Return the folders of the logs: "0" of the collector, "1" and so on of each worker.
 
-    Also those of workers that an earlier start had and this one has not.
+    Also those of workers that an earlier start had and this one has not. With `leftover`, none is
+    to be written: only those that still hold something are returned.
     """
     private.make_folder(folder)
     numbers = {int(row.name) for row in folder.iterdir() if row.name.isdigit()}
+    if leftover:
+        held = (folder / str(number) for number in sorted(numbers))
+        return [path for path in held if any(path.glob(f"*{SUFFIX}"))]
     return [folder / str(number) for number in sorted(numbers | set(range(log_count(workers))))]
 
 
