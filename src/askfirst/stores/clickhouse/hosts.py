@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from askfirst.stores.base import StoreAwayError
+from askfirst.stores.base import StoreAwayError, StoreError
 from askfirst.stores.clickhouse import sql
 from askfirst.stores.clickhouse.connecting import Address, connect, failing
 
@@ -33,6 +33,20 @@ class Layout:
     replicas: bool = False
     hosts: tuple[Host, ...] = ()
 
+    @property
+    def shards(self) -> set[int]:
+        """Return the numbers of the shards."""
+        return {host.shard for host in self.hosts}
+
+    @property
+    def grown(self) -> str:
+        """Say why a cluster that has other shards now is of no use."""
+        return (
+            f"the store was made on {len(self.shards)} shards and its cluster has another number "
+            "now, on which installations would lie elsewhere; give it its own cluster back, and "
+            "move to a store on a new one"
+        )
+
     @classmethod
     def of(cls, address: Address, client: HttpClient) -> Layout:
         """Ask a server how the store in its database is laid out. Raises StoreError."""
@@ -56,6 +70,10 @@ class Hosts:
         self.address = address
         self.front = connect(address)
         self.layout = Layout.of(address, self.front)
+        if self.layout.cluster:
+            self._check_shards()
+        if self.layout.replicas:  # one that has the rows of a quorum, as long as it lives
+            self.front.set_client_setting("load_balancing", "in_order")
         self._lock = Lock()
         self._others: dict[Host, HttpClient] = {}
 
@@ -84,6 +102,13 @@ class Hosts:
         """Close the connections."""
         for client in (self.front, *self._others.values()):
             client.close()
+
+    def _check_shards(self) -> None:
+        with failing(self.address):
+            question = {"cluster": self.layout.cluster}
+            rows = self.front.query(sql.statement("cluster_hosts"), question).result_rows
+        if {shard for shard, _ in rows} != self.layout.shards:
+            raise StoreError(self.layout.grown)
 
     def _first(self, replicas: Sequence[Host]) -> tuple[Address, HttpClient]:
         for host in replicas[:-1]:

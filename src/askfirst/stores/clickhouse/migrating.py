@@ -55,10 +55,12 @@ def init(address: Address, cluster: str, hosts: Sequence[str], *, replicas: bool
         raise StoreError(f"{address} knows no cluster of that name; see its system.clusters")
     if hosts and len(hosts) != len(rows):
         raise StoreError(f"the cluster has {len(rows)} hosts; name as many, in their order there")
-    if there and there.cluster != cluster:
+    if done and there and there.cluster != cluster:
         raise StoreError(
             f"{address} has another store already; name a database that is not there yet"
         )
+    if there and there.cluster and there.shards != {shard for shard, _ in rows}:
+        raise StoreError(there.grown)
     where = [name.rpartition(":") for name in hosts] or [
         (name, ":", str(address.port)) for _, name in rows
     ]
