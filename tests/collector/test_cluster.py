@@ -18,10 +18,17 @@ from askfirst.contract.event import now_ms
 from askfirst.contract.loading import load
 from askfirst.stores.base import Position, Store
 from askfirst.stores.opening import open_store
-from tests.collector.retrying import Client, check_stored, clients, free_port, start_on
+from tests.collector.retrying import (
+    PATIENCE,
+    Client,
+    batches,
+    check_stored,
+    clients,
+    free_port,
+    start_on,
+)
 from tests.collector.serving import CONTRACT, Server, servers, wait_until
-from tests.collector.test_kills import wait_for_batches
-from tests.stores.server import paired
+from tests.stores.server import Cluster, paired
 
 ROUNDS = 2  # each server and each collector dies once
 CLIENTS = 3  # of each collector
@@ -49,6 +56,24 @@ def embedded(path: Path, contract_file: Path, running: list[Client]) -> str:
             batch.add(sift(client.events, Rules(Terms(contract), now_ms())).frame, batch.position)
             assert store.load(batch.events(), {}).stored == len(client.acknowledged)
         return answers(store)
+
+
+def revived(cluster: Cluster) -> bool:
+    return any([server.revive() for server in cluster.servers])
+
+
+def wait_for_more(number: int, running: list[Client], cluster: Cluster) -> None:
+    """Wait until so many more batches were acknowledged."""
+    wanted = batches(running) + number
+    wait_until(lambda: not revived(cluster) and batches(running) >= wanted, PATIENCE)
+
+
+def held(cluster: Cluster, database: str) -> int:
+    """Return how many events both shards have, -1 if one does not answer yet."""
+    try:
+        return int(cluster.servers[0].ask(f"SELECT count() FROM {database}.events FINAL"))
+    except OSError:
+        return -1
 
 
 def complaints(collector: Server) -> int:
@@ -89,7 +114,7 @@ def test_answers_equal_those_of_one_file_though_collectors_and_servers_are_kille
             )
         ]
         for number in range(ROUNDS):
-            wait_for_batches(running, 20)
+            wait_for_more(20, running, cluster)
             server, n = cluster.servers[number % 2], number % 2
             before = [complaints(collector) for collector in collectors]
             server.kill()
@@ -98,11 +123,13 @@ def test_answers_equal_those_of_one_file_though_collectors_and_servers_are_kille
             collectors[n].process.wait()
             server.start()
             collectors[n] = start_on(begin[n], ports[n], *words[n])
-        wait_for_batches(running, 20)
+        wait_for_more(20, running, cluster)
         for client in running:
             client.finish()
+        sent = sum(len(client.acknowledged) for client in running)
+        wait_until(lambda: not revived(cluster) and held(cluster, database) == sent, PATIENCE)
         assert [collector.stop() for collector in collectors] == [0, 0]
-        assert check_stored(url, running) == sum(len(row.acknowledged) for row in running)
+        assert check_stored(url, running) == sent
         with closing(open_store(cluster.servers[1].store(database))) as store:
             found = answers(store)
             assert store.check() == []

@@ -125,6 +125,17 @@ class Server(Place):
             self._process.wait()
             self._process = None
 
+    def revive(self) -> bool:
+        """Start it again if it has ended by itself, as a service manager would; say whether it had.
+
+        The engine of the package aborts now and then when another host breaks off.
+        """
+        if self._process is None or self._process.poll() is None:
+            return False
+        self.kill()
+        self.start()
+        return True
+
     def _answers(self) -> bool:
         with socket.socket() as probe:
             probe.settimeout(0.05)  # this is also the pause between two looks
