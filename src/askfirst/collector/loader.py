@@ -50,6 +50,8 @@ class Loader:
 
     `now` returns ms UTC; `say` takes one line for the operator; `nice` is how far it stands back
     where processors are short (Linux only; elsewhere that is of processes, not of threads).
+    `is_away` says that the store did not answer yet: it gets the contracts before anything is
+    loaded.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Loader:
         most_events: int = MOST_EVENTS,
         linger: float = LINGER,
         nice: int = 0,
+        is_away: bool = False,
     ) -> None:
         self.trouble = ""  # why loading stands still, or ""
         self._tails = tails
@@ -77,7 +80,8 @@ class Loader:
         self._nice = nice
         self._positions = {tail.name: tail.start for tail in tails}
         self._settled: dict[str, tuple[int, int]] = {}
-        self._unsure = False
+        self._undeclared = is_away
+        self._unsure = any(not tail.is_known for tail in tails)
         self._is_behind = False  # a log holds more than the last transaction took
         self._retain_at = 0
         self._scrub_at = 0
@@ -154,7 +158,8 @@ class Loader:
 
     async def erase(self, tool: str, installation: bytes) -> int:
         """Forget an installation; return how many events. Its bytes are scrubbed soon after."""
-        erased = await self.do(lambda store: store.erase(tool, installation))
+        until = self._now()
+        erased = await self.do(lambda store: store.erase(tool, installation, until))
         self._scrub_at = min(self._scrub_at, self._now() + SCRUB_AFTER_MS)
         return erased
 
@@ -195,6 +200,10 @@ class Loader:
 
     def _load_some(self) -> bool:
         """Move at most one transaction's worth of each log; return False if there was nothing."""
+        if self._undeclared:
+            for contract in self._contracts():
+                self._store.declare(contract)
+            self._undeclared = False
         if self._unsure:  # a transaction that failed may have been committed all the same
             for tail in self._tails:
                 self._positions[tail.name] = self._store.position(tail.name) or tail.start
