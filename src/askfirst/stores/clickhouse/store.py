@@ -17,6 +17,7 @@ from askfirst.contract.model import Contract
 from askfirst.stores.base import Counts, Events, Loaded, Position, StoreError
 from askfirst.stores.clickhouse import batch as batches
 from askfirst.stores.clickhouse import sql
+from askfirst.stores.clickhouse.arriving import Arrivals
 from askfirst.stores.clickhouse.batch import Batch, Mask, packed, together
 from askfirst.stores.clickhouse.connecting import Address, connect, failing
 from askfirst.stores.clickhouse.loading import Origin
@@ -184,6 +185,10 @@ class ClickHouseStore:
             if not is_whole:
                 found.append(f"{self.address}: {table} is damaged; see CHECK TABLE {table}")
         return found
+
+    def arrivals(self, source: str) -> Arrivals:
+        """Return what takes over the events of the embedded store of that name."""
+        return Arrivals(self.address, self._client, source)
 
     def close(self) -> None:
         """Let go of the store; waits for a load that is under way."""

@@ -16,7 +16,6 @@ from askfirst.stores.duckdb.batch import APPLICATION, ENVIRONMENT
 
 ROWS = 10_000  # of events yielded at a time
 PIECE = 200_000  # events read at a time: 50 MB
-HOUR_MS = 3_600_000
 
 
 def check(cursor: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
