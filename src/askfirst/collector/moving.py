@@ -21,7 +21,7 @@ from askfirst.stores.clickhouse.store import ClickHouseStore
 from askfirst.stores.duckdb.pieces import pieces
 from askfirst.stores.duckdb.store import DuckDBStore
 
-PIECE = 200_000  # events brought in one insert
+PIECE = 50_000  # events brought in one insert
 LAST_DAY = 2**31 - 1
 LOCK = "copying"
 
