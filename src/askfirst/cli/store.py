@@ -27,13 +27,16 @@ from askfirst.contract.hashing import hash_text
 from askfirst.contract.model import Contract
 from askfirst.stores.base import Events, Position, Store, StoreError, StoreHeldError
 from askfirst.stores.duckdb import backups
-from askfirst.stores.opening import open_store
+from askfirst.stores.opening import open_store, shown
 
 T = TypeVar("T", bound=Sized)
 PATIENCE = 3600  # seconds; a scrub of 50 million events with seven backups takes some minutes
 
 _store = click.option(
-    "--store", metavar="PATH|URL", help="[~/.local/share/askfirst/askfirst.duckdb]"
+    "--store",
+    metavar="PATH|URL",
+    envvar="ASKFIRST_STORE",
+    help="Else ASKFIRST_STORE.  [~/.local/share/askfirst/askfirst.duckdb]",
 )
 _tool = click.option("--tool", metavar="T", help="May be left out when the store knows one tool.")
 
@@ -290,7 +293,9 @@ def _opening(name: str, *, create: bool = False, beside_others: bool = False) ->
     except StoreError as error:
         raise Failure(str(error)) from error
     except OSError as error:
-        raise Failure(f"{error.filename or name} cannot be used: {error.strerror}") from error
+        raise Failure(
+            f"{error.filename or shown(name)} cannot be used: {error.strerror}"
+        ) from error
 
 
 def _holder(name: str, error: StoreError) -> dict[str, str | int]:
