@@ -16,7 +16,7 @@ MEASURED := tests/client tests/contract $(addprefix --ignore tests/client/test_,
 MUTANTS := 'askfirst.client.consent.*' 'askfirst.contract.*' $(patsubst %,'askfirst.client.usual.x_%__*',\
 	forbids treated compile_fields _number)
 
-.PHONY: help demo test slow coverage mutants check format bench screenshots docs dist clean
+.PHONY: help demo test slow coverage mutants check format bench screenshots reference docs dist clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -72,8 +72,11 @@ screenshots: $(READY) ## take the pictures of the dashboard and of the question 
 	$(BIN)/python -m tests.dashboard.browser.screenshots
 	$(BIN)/python -m tests.examples.screenshot
 
-docs: $(READY) ## build the documentation into site/
-	$(BIN)/mkdocs build --strict --quiet
+reference: $(READY) ## write the reference pages of the documentation from the code
+	$(BIN)/python tools/reference.py
+
+docs: reference ## build the documentation into site/
+	$(BIN)/mkdocs build --strict
 
 dist: $(READY) ## build the wheels and sdists of the client and of the collector
 	$(BIN)/python -m build --outdir dist

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import csv
+import http.client
+import json
 import os
+import re
 import subprocess
 import sys
+import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from askfirst import __version__
+from tests.collector.serving import make_event
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -31,6 +37,32 @@ USERS_SIDE = {
     "py.typed",
     "testing.py",
 }
+REPOSITORY = {
+    ".ci",
+    ".dockerignore",
+    ".github",
+    ".gitignore",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "Makefile",
+    "PKG-INFO",
+    "README.md",
+    "SECURITY.md",
+    "bench",
+    "docs",
+    "examples",
+    "mkdocs.yml",
+    "ops",
+    "packaging",
+    "pyproject.toml",
+    "src",
+    "tests",
+}
+MADE = re.compile(
+    r"(^|/)(__pycache__|\.hypothesis|\.\w+_cache|dist|site|build|node_modules)/|\.pyc$"
+)
+MADE_BY_A_VENV = {"_distutils_hack", "_virtualenv"}
 
 
 def run(*words: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -48,13 +80,43 @@ def project(folder: Path) -> dict:
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Both wheels, each built from the sdist that was built from here."""
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is released, if it is there; else built as `make dist` does."""
+    if "ASKFIRST_DIST" in os.environ:
+        return Path(os.environ["ASKFIRST_DIST"])
     folder = tmp_path_factory.mktemp("dist")
     for source in (ROOT, COLLECTOR):
         done = run(sys.executable, "-m", "build", "--outdir", folder, source)
         assert done.returncode == 0, done.stdout + done.stderr
-    return {file.name.partition("-")[0]: file for file in folder.glob("*.whl")}
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheels(dist: Path) -> dict[str, Path]:
+    """Both wheels, each built from the sdist that was built from here."""
+    return {file.name.partition("-")[0]: file for file in dist.glob("*.whl")}
+
+
+@pytest.fixture(scope="module")
+def sdists(dist: Path) -> dict[str, set[str]]:
+    """What either sdist holds."""
+    found = {}
+    for file in dist.glob("*.tar.gz"):
+        with tarfile.open(file) as archive:
+            names = [row.name.partition("/")[2] for row in archive.getmembers() if row.isfile()]
+        assert len(names) == len(set(names))
+        found[file.name.partition("-")[0]] = set(names)
+    return found
+
+
+@pytest.fixture(scope="module")
+def empty(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment that has nothing but the client, installed as a stranger would."""
+    place = tmp_path_factory.mktemp("empty")
+    run(sys.executable, "-m", "venv", place)
+    done = run(place / "bin" / "pip", "install", "--no-index", wheels["askfirst"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    return place
 
 
 def code(wheel: Path) -> set[str]:
@@ -76,31 +138,58 @@ def here() -> set[str]:
     return found
 
 
+def installed(place: Path) -> list[Path]:
+    """Return the client's files, without what Python compiled of them."""
+    [record] = place.glob(f"lib/*/site-packages/askfirst-{__version__}.dist-info/RECORD")
+    with record.open(newline="") as lines:
+        files = [record.parents[1] / name for name, _, _ in csv.reader(lines)]
+    kept = [file for file in files if file.suffix != ".pyc"]
+    assert len(files) > len(kept) > 40
+    return kept
+
+
 @pytest.mark.slow
-def test_the_client_alone_pulls_in_nothing(wheels: dict[str, Path], tmp_path: Path) -> None:
-    run(sys.executable, "-m", "venv", tmp_path)
-    done = run(tmp_path / "bin" / "pip", "install", "--no-index", wheels["askfirst"])
-    assert done.returncode == 0, done.stdout + done.stderr
-    listed = run(tmp_path / "bin" / "pip", "list", "--format", "freeze").stdout.split()
+def test_the_client_alone_pulls_in_nothing(empty: Path) -> None:
+    listed = run(empty / "bin" / "pip", "list", "--format", "freeze").stdout.split()
     assert {row.partition("==")[0] for row in listed} <= {"askfirst", "pip", "setuptools"}
-    imported = run(tmp_path / "bin" / "python", "-c", "from askfirst import Telemetry, Contract")
+    imported = run(empty / "bin" / "python", "-c", "from askfirst import Telemetry, Contract")
     assert imported.returncode == 0, imported.stderr
-    command = run(tmp_path / "bin" / "askfirst", "report")
+    command = run(empty / "bin" / "askfirst", "report")
     assert command.returncode == 1
     remedy = 'pip install "askfirst[collector]"'
     assert command.stderr == f"askfirst: the collector is not installed; {remedy}\n"
 
 
 @pytest.mark.slow
-def test_the_client_is_small(wheels: dict[str, Path], tmp_path: Path) -> None:
-    run(sys.executable, "-m", "venv", tmp_path)
-    run(tmp_path / "bin" / "pip", "install", "--no-index", wheels["askfirst"])
-    [record] = tmp_path.glob(f"lib/*/site-packages/askfirst-{__version__}.dist-info/RECORD")
-    with record.open(newline="") as lines:
-        files = [record.parents[1] / name for name, _, _ in csv.reader(lines)]
-    kept = [file for file in files if file.suffix != ".pyc"]
-    assert len(files) > len(kept) > 40
-    assert sum(file.stat().st_size for file in kept) <= MOST_BYTES
+def test_the_client_imports_the_standard_library_only(empty: Path) -> None:
+    """Every module of it but those for a framework, and the one for pytest."""
+    program = (
+        "import pkgutil, sys, askfirst.client, askfirst.contract, askfirst.integrations.argparse\n"
+        "for package in (askfirst.client, askfirst.contract):\n"
+        "    for row in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):\n"
+        "        __import__(row.name)\n"
+        "print(*{name.partition('.')[0] for name in sys.modules} - sys.stdlib_module_names)\n"
+    )
+    done = run(empty / "bin" / "python", "-c", program)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) <= {"askfirst", "__main__"} | MADE_BY_A_VENV
+
+
+@pytest.mark.slow
+def test_the_client_is_small(empty: Path, record_property: Callable[[str, object], None]) -> None:
+    """Only its size is held against a number; `pytest -rP` shows that and the time of its import."""
+    size = sum(file.stat().st_size for file in installed(empty))
+    program = (
+        "import time\n"
+        "began = time.process_time_ns()\n"
+        "from askfirst import Telemetry\n"
+        "print((time.process_time_ns() - began) // 1000)\n"
+    )
+    microseconds = int(run(empty / "bin" / "python", "-c", program).stdout)
+    print(f"the client: {size} bytes installed, {microseconds} microseconds of CPU to import")  # noqa: T201
+    record_property("bytes", size)
+    record_property("import_microseconds", microseconds)
+    assert size <= MOST_BYTES
 
 
 @pytest.mark.slow
@@ -129,20 +218,84 @@ def test_the_collectors_wheel_holds_all_the_rest(wheels: dict[str, Path]) -> Non
 
 
 @pytest.mark.slow
-def test_both_together_are_the_whole(wheels: dict[str, Path], tmp_path: Path) -> None:
+def test_both_together_are_the_whole_and_serve(wheels: dict[str, Path], tmp_path: Path) -> None:
     """What they depend on is in this environment already; only their own files are new."""
     run(sys.executable, "-m", "venv", tmp_path)
     pip = tmp_path / "bin" / "pip"
     done = run(pip, "install", "--no-index", "--no-deps", *wheels.values())
     assert done.returncode == 0, done.stdout + done.stderr
     [site] = tmp_path.glob("lib/*/site-packages")
+    assert (site / "askfirst" / "py.typed").is_file()  # of the package, whoever else adds to it
     contract = site / "askfirst" / "_example" / "stratus" / "telemetry.toml"
     libraries = os.pathsep.join(path for path in sys.path if path.endswith("site-packages"))
-    checked = run(
-        *(tmp_path / "bin" / "askfirst", "contract", "check", contract), PYTHONPATH=libraries
-    )
+    askfirst = tmp_path / "bin" / "askfirst"
+    said = run(askfirst, "--version", PYTHONPATH=libraries)
+    assert said.stdout == f"askfirst, version {__version__}\n", said.stderr
+    checked = run(askfirst, "contract", "check", contract, PYTHONPATH=libraries)
     assert checked.returncode == 0, checked.stderr
     assert "Stratus CLI" in checked.stdout
+    serve(askfirst, contract, libraries, tmp_path)
+
+
+def serve(askfirst: Path, contract: Path, libraries: str, home: Path) -> None:
+    """Have the installed collector take an event, and end it."""
+    data, state = str(home / "data"), str(home / "state")
+    places = {"XDG_DATA_HOME": data, "XDG_STATE_HOME": state, "PYTHONPATH": libraries}
+    words = [str(askfirst), "serve", "--contract", str(contract), "--port", "0"]
+    with subprocess.Popen(
+        words, env={**os.environ, **places}, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stderr is not None
+            url = process.stderr.readline().split()[-1]
+            assert url.startswith("http://127.0.0.1:"), url
+            connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+            batch = json.dumps({"tool": "stratus", "events": [make_event()]})
+            connection.request("POST", "/v1/events", batch, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            assert (answer.status, json.load(answer)["accepted"]) == (200, 1)
+            connection.close()
+        finally:
+            process.terminate()
+    assert process.returncode == 0
+
+
+@pytest.mark.slow
+def test_a_wheel_depends_on_nothing_or_on_its_other_half_and_libraries(
+    wheels: dict[str, Path],
+) -> None:
+    needs = {}
+    for name, wheel in wheels.items():
+        with zipfile.ZipFile(wheel) as archive:
+            [path] = [row for row in archive.namelist() if row.endswith(".dist-info/METADATA")]
+            text = archive.read(path).decode()
+        needs[name] = re.findall(r"^Requires-Dist: (.+)$", text, re.MULTILINE)
+    assert all("extra ==" in row for row in needs["askfirst"])
+    assert f"askfirst=={__version__}" in needs["askfirst_collector"]
+
+
+@pytest.mark.slow
+def test_the_clients_sdist_is_the_repository(sdists: dict[str, set[str]]) -> None:
+    """What one needs to build, test and read it, and nothing that was made on the way."""
+    names = sdists["askfirst"]
+    assert {name.partition("/")[0] for name in names} == REPOSITORY
+    for folder in sorted(name for name in REPOSITORY if (ROOT / name).is_dir()):
+        here = {
+            path.relative_to(ROOT).as_posix()
+            for path in (ROOT / folder).rglob("*")
+            if path.is_file() and not MADE.search(path.relative_to(ROOT).as_posix())
+        }
+        assert here == {name for name in names if name.startswith(f"{folder}/")}
+    assert not [name for name in names if MADE.search(name)]
+
+
+@pytest.mark.slow
+def test_the_collectors_sdist_is_its_folder_and_its_code(
+    sdists: dict[str, set[str]], wheels: dict[str, Path]
+) -> None:
+    own = {".gitignore", "LICENSE", "PKG-INFO", "README.md", "hatch_build.py", "pyproject.toml"}
+    source = {f"src/{name}" for name in code(wheels["askfirst_collector"])}
+    assert sdists["askfirst_collector"] == own | source
 
 
 def test_both_distributions_have_one_version() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from itertools import product
 from pathlib import Path
 
@@ -14,6 +16,13 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 SYSTEMS = ["ubuntu-latest", "macos-latest", "windows-latest"]
 CI = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+RELEASE = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
+# what hands something out may prove to others which workflow it is, and does nothing else
+PUBLISHING = {
+    "publish-client": {"id-token": "write"},
+    "publish-collector": {"id-token": "write"},
+    "publish-docs": {"id-token": "write", "pages": "write"},
+}
 
 
 def covered() -> list[tuple[str, str]]:
@@ -54,14 +63,59 @@ def test_every_action_is_pinned_by_its_commit(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_a_workflow_may_read_and_nothing_else(path: Path) -> None:
+def test_a_workflow_may_read_and_nothing_else_but_publish(path: Path) -> None:
     workflow = yaml.safe_load(path.read_text())
     assert workflow["permissions"] == {"contents": "read"}
-    for job in workflow["jobs"].values():
-        assert "permissions" not in job
+    for name, job in workflow["jobs"].items():
+        allowed = PUBLISHING.get(name) if path.name == "release.yml" else None
+        assert job.get("permissions") == allowed, name
         for step in job["steps"]:
             if step.get("uses", "").startswith("actions/checkout@"):
                 assert step["with"]["persist-credentials"] is False
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_is_what_github_says_one_is(path: Path) -> None:
+    words = ["-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(path)]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", PUBLISHING)
+def test_a_job_that_publishes_runs_nothing_but_what_was_built_and_tested(name: str) -> None:
+    """Who may publish gets no code of the repository, no shell, and an environment to guard it."""
+    job = RELEASE["jobs"][name]
+    assert job["environment"]["name"]
+    uses = [step["uses"].split("@")[0] for step in job["steps"]]
+    assert uses in (
+        ["actions/download-artifact", "pypa/gh-action-pypi-publish"],
+        ["actions/deploy-pages"],
+    )
+    needed, waiting = set(), [name]
+    while waiting:
+        needs = RELEASE["jobs"][waiting.pop()].get("needs", [])
+        waiting += [needs] if isinstance(needs, str) else needs
+        needed |= set(waiting)
+    assert {"build", "test"} <= needed
+
+
+def test_what_is_published_is_what_was_tested() -> None:
+    uploads, downloads = {}, {}
+    for name, job in RELEASE["jobs"].items():
+        for step in job["steps"]:
+            if step.get("uses", "").startswith("actions/upload-artifact@"):
+                uploads[step["with"]["name"]] = name
+            if step.get("uses", "").startswith("actions/download-artifact@"):
+                downloads[name] = step["with"].get("name", "all")
+    assert uploads == {"askfirst": "build", "askfirst-collector": "build"}
+    assert downloads == {
+        "test": "all",
+        "publish-client": "askfirst",
+        "publish-collector": "askfirst-collector",
+    }
+    [*_, last] = RELEASE["jobs"]["test"]["steps"]
+    assert "ASKFIRST_DIST=$PWD/dist" in last["run"]
+    assert "ASKFIRST_DIST" in (ROOT / "tests" / "test_package.py").read_text()
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 PATIENCE_S = 30
 UP, DOWN, ENTER = "\x1b[A", "\x1b[B", "\r"
@@ -82,6 +82,14 @@ class Terminal:
             ended = self._process.poll() is not None
             if not self._read(0 if ended else 0.1) and (ended or time.monotonic() > deadline):
                 raise AssertionError(f"{wanted} did not appear in:\n{self.text}")
+
+    def wait(self, done: Callable[[str], bool], patience: float = PATIENCE_S) -> None:
+        """Read until `done` says of the text so far that it is what was waited for."""
+        deadline = time.monotonic() + patience
+        while not done(self.text):
+            assert time.monotonic() < deadline, f"it did not come:\n{self.text}"
+            if not self._read(0.1):
+                assert self._process.poll() is None, f"the program ended:\n{self.text}"
 
     def finish(self) -> int:
         """Read until the program ends; return its exit code."""

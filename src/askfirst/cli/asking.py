@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from askfirst.cli import own_collector
 from askfirst.cli.main import Failure
 from askfirst.collector import config as settings
 from askfirst.contract.loading import is_loopback, url_problem
@@ -47,7 +48,8 @@ def ask_store(asked: Asked, place: str, token_file: str | None) -> tuple[Asked, 
         with closing(open_own(place, os.environ, create=False)) as store:
             return _ask(asked, store, place)
     except StoreHeldError as error:
-        return asked, ask_server(asked, _holder(place, error), token_file)
+        url, certificate = _holder(place, error)
+        return asked, ask_server(asked, url, token_file, certificate)
     except StoreError as error:
         raise Failure(str(error)) from error
     except OSError as error:
@@ -73,11 +75,12 @@ def _ask(asked: Asked, store: Store, place: str) -> tuple[Asked, Answers]:
     return replace(asked, tool=tool), answers
 
 
-def _holder(place: str, error: StoreError) -> str:
-    """Return the URL of the collector that holds a store."""
+def _holder(place: str, error: StoreError) -> tuple[str, str | None]:
+    """Return the URL of the collector that holds a store, and its certificate's file if any."""
     path = settings.beside(place, "-server.json", os.environ)
     try:
-        return str(json.loads(path.read_bytes())["url"])
+        row = json.loads(path.read_bytes())
+        return str(row["url"]), row.get("certificate")
     except (OSError, ValueError, KeyError, TypeError):
         raise Failure(str(error)) from error
 
@@ -89,28 +92,40 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def ask_server(asked: Asked, url: str, token_file: str | None) -> Answers:
-    """Answer from a collector, by the names of the reports. Raises Failure."""
-    opener, token = _opener(url), _token(token_file)
+def ask_server(
+    asked: Asked, url: str, token_file: str | None, certificate: str | None = None
+) -> Answers:
+    """Answer from a collector, by the names of the reports. Raises Failure.
+
+    `certificate` is the file of the one it has to show; without, its name and authority count.
+    """
+    opener, token = _opener(url, certificate), _token(token_file)
     parameters = {"as_of": asked.as_of.isoformat(), **({"tool": asked.tool} if asked.tool else {})}
     targets = {name: f"/v1/answers/{name}?{urlencode(parameters)}" for name in asked.reports}
     return {name: _fetch(opener, url, target, token, None) for name, target in targets.items()}
 
 
 def send(
-    url: str, target: str, body: bytes, token_file: str | None, patience: float = PATIENCE
+    url: str,
+    target: str,
+    body: bytes,
+    token_file: str | None,
+    patience: float = PATIENCE,
+    certificate: str | None = None,
 ) -> dict[str, Any]:
     """POST JSON to a collector; wait `patience` seconds. Raises Failure."""
-    return _fetch(_opener(url), url, target, _token(token_file), body, patience)
+    return _fetch(_opener(url, certificate), url, target, _token(token_file), body, patience)
 
 
-def _opener(url: str) -> urllib.request.OpenerDirector:
+def _opener(url: str, certificate: str | None) -> urllib.request.OpenerDirector:
     problem = url_problem(url)
     if problem:
         raise Failure(problem)
     handlers: list[urllib.request.BaseHandler] = [
         _NoRedirect(),
-        urllib.request.HTTPSHandler(context=_trusting()),
+        own_collector.Handler(Path(certificate))
+        if certificate
+        else urllib.request.HTTPSHandler(context=_trusting()),
     ]
     if is_loopback(urlsplit(url).hostname or ""):
         handlers.append(urllib.request.ProxyHandler({}))

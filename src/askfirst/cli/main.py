@@ -12,10 +12,12 @@ from askfirst import __version__
 # it is imported only when it is called for.
 COMMANDS = {
     "demo": "Everything at once on this machine.",
+    "init": "Write a first contract for a project with a CLI.",
+    "doctor": "Check an instrumented CLI end to end.",
     "serve": "Run the collector.",
     "report": "Print the answers.",
     "simulate": "Make a population whose true answers are known.",
-    "contract": "Check, show or explain a contract.",
+    "contract": "Check, show, explain or compare contracts.",
     "inspect": "Print whatever a tool sends; store nothing.",
     "store": "Look after a store.",
 }

@@ -218,7 +218,8 @@ def command(
                 say=_say,
             )
             url = url_of(listener, tls=tls_cert is not None)
-            stack.enter_context(_announced(settings.beside(place, "-server.json", os.environ), url))
+            announcement = settings.beside(place, "-server.json", os.environ)
+            stack.enter_context(_announced(announcement, url, tls_cert))
             greeting = _greeting(url, None if no_token else token, public=public)
             files = Files(names, read, tls_cert, tls_key)
             run(app, listener, lambda: _greet(greeting), files)
@@ -250,9 +251,12 @@ def _checked(read: Callable[[], tuple[Contract, ...]]) -> tuple[Contract, ...]:
 
 
 @contextmanager
-def _announced(path: Path, url: str) -> Iterator[None]:
-    """Say in a file, while the collector runs, where it can be asked."""
-    private.write(path, json.dumps({"url": url, "pid": os.getpid()}))
+def _announced(path: Path, url: str, certificate: str | None) -> Iterator[None]:
+    """Say in a file, while the collector runs, where it can be asked and what it shows there."""
+    row: dict[str, object] = {"url": url, "pid": os.getpid()}
+    if certificate is not None:
+        row["certificate"] = str(Path(certificate).absolute())
+    private.write(path, json.dumps(row))
     try:
         yield
     finally:

@@ -161,16 +161,17 @@ def copy(store: str | None, target: str, *, beside_others: bool) -> None:
     if "://" in name or "://" not in target:
         raise click.UsageError("this copies from a file, --store PATH, to a server, --to URL")
     log_folder = settings.beside(name, "-log", os.environ)
-    url = ""
+    holder = None
     try:
         with _opening(name) as source:
             _copy(source, target, log_folder, beside_others=beside_others)
     except StoreHeldError as error:
-        url = str(_holder(name, error)["url"])
-    if url:
-        with _snapshot(Path(name), url) as source:
+        holder = _holder(name, error)
+    if holder:
+        with _snapshot(Path(name), holder) as source:
             _copy(source, target, log_folder, beside_others=beside_others)
-        click.echo(f"{url} goes on collecting into {name}; stop it, and run this again", err=True)
+        text = f"{holder.url} goes on collecting into {name}; stop it, and run this again"
+        click.echo(text, err=True)
     else:
         click.echo("now start the collector with this --store URL", err=True)
 
@@ -195,11 +196,12 @@ def _copy(source: Store, target: str, log_folder: Path, *, beside_others: bool) 
 
 
 @contextmanager
-def _snapshot(path: Path, url: str) -> Iterator[Store]:
+def _snapshot(path: Path, holder: _Holder) -> Iterator[Store]:
     """Open a store as it is at this moment, of which a collector goes on to make more."""
     asked = msgspec.json.encode(upkeep.Backup(upkeep.MOST_KEPT))
-    made = Path(send(url, "/v1/store/backup", asked, None, PATIENCE)["backup"])
-    backup = backups.folder_of(path) / made.name
+    job = "/v1/store/backup"
+    made = send(holder.url, job, asked, None, PATIENCE, holder.certificate)["backup"]
+    backup = backups.folder_of(path) / Path(made).name
     try:
         with closing(open_store(backup, create=False)) as store:
             # no name leads to it any more: whatever ends this process leaves nothing behind
@@ -247,8 +249,8 @@ def _do(job: str, place: str | None, asked: msgspec.Struct) -> dict[str, Any]:
     except upkeep.UpkeepError as error:
         raise Failure(str(error)) from error
     except StoreHeldError as error:
-        url = _holder(name, error)["url"]
-        return send(str(url), f"/v1/store/{job}", body, None, PATIENCE)
+        holder = _holder(name, error)
+        return send(holder.url, f"/v1/store/{job}", body, None, PATIENCE, holder.certificate)
 
 
 def _named(place: str | None) -> str:
@@ -263,9 +265,9 @@ def _opened(place: str | None, *, create: bool = False) -> Iterator[Store]:
         with _opening(name, create=create, beside_others="://" in name) as store:
             yield store
     except StoreHeldError as error:
-        row = _holder(name, error)
+        holder = _holder(name, error)
         raise Failure(
-            f"the collector at {row['url']} is using {name}; stop it first: kill {row['pid']}"
+            f"the collector at {holder.url} is using {name}; stop it first: kill {holder.pid}"
         ) from error
 
 
@@ -298,13 +300,19 @@ def _opening(name: str, *, create: bool = False, beside_others: bool = False) ->
         ) from error
 
 
-def _holder(name: str, error: StoreError) -> dict[str, str | int]:
-    """Return the `url` and `pid` of the collector that holds a store."""
+class _Holder(msgspec.Struct):
+    """A collector that holds a store: where it is asked, what it shows there, its process."""
+
+    url: str
+    pid: int
+    certificate: str | None = None
+
+
+def _holder(name: str, error: StoreError) -> _Holder:
     path = settings.beside(name, "-server.json", os.environ)
     try:
-        row = msgspec.json.decode(path.read_bytes(), type=dict[str, str | int])
-        return {"url": row["url"], "pid": row["pid"]}
-    except (OSError, msgspec.DecodeError, KeyError):
+        return msgspec.json.decode(path.read_bytes(), type=_Holder)
+    except (OSError, msgspec.DecodeError):
         raise Failure(str(error)) from error
 
 

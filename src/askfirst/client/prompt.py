@@ -10,7 +10,7 @@ import os
 import sys
 import textwrap
 
-from askfirst.contract.notice import agree_label, question
+from askfirst.contract.notice import KEYS, NO, agree_label, question, wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from askfirst.contract.model import Contract
 
-NO = "No, thank you."
 WIDEST, NARROWEST = 88, 16  # columns
 QUIET_S = 0.05  # what follows an answer sooner than this was typed, or pasted, together with it
 
@@ -39,15 +38,6 @@ def ask(contract: "Contract", env: "Mapping[str, str]") -> bool:
     thanks = f"Thank you. Change your mind with: {contract.name} telemetry off"
     write("\n" + wrap(thanks if yes else "Nothing is collected.", width) + "\n\n")
     return yes
-
-
-def wrap(text: str, width: int) -> str:
-    """Wrap paragraphs and `- ` bullets to `width` columns."""
-    lines = []
-    for line in text.split("\n"):
-        indent = "  " if line.startswith("- ") else ""
-        lines += textwrap.wrap(line, width, subsequent_indent=indent) or [""]
-    return "\n".join(lines)
 
 
 def understand(burst: str, selected: int) -> "tuple[int, bool]":
@@ -106,8 +96,7 @@ def _chosen(
     width: int,
 ) -> bool:
     """Let the user move between the choices and press Enter."""
-    help_line = "Up and Down to choose, Enter to confirm; or press y or n."
-    write(wrap(help_line, width) + "\n")
+    write(wrap(KEYS, width) + "\n")
     selected, done = 0, False
     with keys:
         drawn = _draw(choices, selected, write, width)

@@ -50,15 +50,9 @@ def deliver_if_due(telemetry: "Telemetry", places: "Places") -> None:
 
 def collector_url(contract: "Contract", env: "Mapping[str, str]") -> str:
     """Return where to deliver: the contract's collector, or a loopback ASKFIRST_COLLECTOR."""
-    from askfirst.contract.loading import is_loopback
+    from askfirst.contract.loading import collector_url
 
-    other = env.get("ASKFIRST_COLLECTOR", "")
-    scheme, slashes, rest = other.partition("://")
-    place = rest.partition("/")[0]
-    host = place[1:].partition("]")[0] if place.startswith("[") else place.partition(":")[0]
-    if slashes and scheme in ("http", "https") and is_loopback(host) and "@" not in place:
-        return other.rstrip("/")
-    return contract.collector
+    return collector_url(contract, env)
 
 
 def job(telemetry: "Telemetry", places: "Places") -> "dict[str, object]":

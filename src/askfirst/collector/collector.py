@@ -134,6 +134,7 @@ class Collector:
         own = len(self.entrance.connections) if self.entrance else 0
         gauges = {
             "askfirst_log_bytes": sum(tail.size() for tail in self.tails.values()),
+            "askfirst_log_quota_bytes": self.config.quota_bytes,
             "askfirst_log_waiting_bytes": self.log.waiting() + sum(row.waiting for row in reports),
             "askfirst_log_corrupt_segments": sum(tail.corrupt for tail in self.tails.values()),
             "askfirst_connections": own + sum(row.connections for row in reports),

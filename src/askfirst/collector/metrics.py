@@ -27,6 +27,7 @@ METRICS = {
     "askfirst_store_failures_total": ("counter", "Attempts to move events that failed."),
     COMMIT: ("histogram", "Seconds from a request's events to their fsync."),
     "askfirst_log_bytes": ("gauge", "Bytes of the log on the disk."),
+    "askfirst_log_quota_bytes": ("gauge", "Bytes that the log may have on the disk."),
     "askfirst_log_waiting_bytes": ("gauge", "Bytes in memory that wait to be written."),
     "askfirst_log_corrupt_segments": ("gauge", "Damaged segments set aside since the start."),
     "askfirst_connections": ("gauge", "Open connections."),

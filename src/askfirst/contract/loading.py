@@ -8,6 +8,7 @@ from askfirst.contract.version import precedence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -63,6 +64,11 @@ def parse(text: str, source: str = "telemetry.toml") -> Contract:
         data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ContractError(source, [f"is not TOML: {error}"]) from error
+    return from_data(data, source)
+
+
+def from_data(data: "dict[str, Any]", source: str) -> Contract:
+    """Check a contract in the shape of `telemetry.toml`, and return it. Raises ContractError."""
     problems: list[str] = []
     contract = _Reader(problems).contract(data)
     if problems or contract is None:
@@ -108,6 +114,17 @@ def url_problem(url: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         return f"{url!r} may hold a host, a port and a path, nothing else"
     return ""
+
+
+def collector_url(contract: Contract, env: "Mapping[str, str]") -> str:
+    """Return where to deliver: the contract's collector, or a loopback ASKFIRST_COLLECTOR."""
+    other = env.get("ASKFIRST_COLLECTOR", "")
+    scheme, slashes, rest = other.partition("://")
+    place = rest.partition("/")[0]
+    host = place[1:].partition("]")[0] if place.startswith("[") else place.partition(":")[0]
+    if slashes and scheme in ("http", "https") and is_loopback(host) and "@" not in place:
+        return other.rstrip("/")
+    return contract.collector
 
 
 class _Reader:

@@ -7,6 +7,9 @@ NEVER = (
     "arguments, option values, paths, host or user names, environment variables, free text, "
     "your IP address"
 )
+ALWAYS_FOR = "Which versions and commands are in use, and whom would a change affect?"
+NO = "No, thank you."
+KEYS = "Up and Down to choose, Enter to confirm; or press y or n."
 _SHOWN_COMMANDS = (
     12  # more would push the question off the screen; `show` and TELEMETRY.md have all
 )
@@ -50,7 +53,7 @@ def sampled(contract: Contract) -> str:
 def question(contract: Contract) -> str:
     """Return what is said before the two choices: paragraphs and bullets, unwrapped lines."""
     purposes = list(dict.fromkeys(field.purpose for field in contract.fields.values()))
-    purposes.append("Which versions and commands are in use, and whom would a change affect?")
+    purposes.append(ALWAYS_FOR)
     fields = [f"- {field.name}: {describe(field)}" for field in contract.fields.values()]
     shown = contract.commands[:_SHOWN_COMMANDS]
     rest = len(contract.commands) - len(shown)
@@ -79,15 +82,34 @@ def question(contract: Contract) -> str:
     return "\n".join(lines)
 
 
+def wrap(text: str, width: int) -> str:
+    """Wrap paragraphs and `- ` bullets to `width` columns."""
+    import textwrap
+
+    lines = []
+    for line in text.split("\n"):
+        indent = "  " if line.startswith("- ") else ""
+        lines += textwrap.wrap(line, width, subsequent_indent=indent) or [""]
+    return "\n".join(lines)
+
+
+def rows(contract: Contract) -> "list[tuple[str, str, str]]":
+    """Return (name, how it leaves the machine, purpose) for everything an event may have."""
+    own = [(field.name, describe(field), field.purpose) for field in contract.fields.values()]
+    return [*((name, how, ALWAYS_FOR) for name, how in always(contract)), *own]
+
+
+def table(contract: Contract) -> str:
+    """Return `rows` as the body of a Markdown table."""
+    cells = [[part.replace("|", "\\|") for part in row] for row in rows(contract)]
+    return "\n".join(f"| `{name}` | {how} | {why} |" for name, how, why in cells)
+
+
 def notice(contract: Contract) -> str:
     """Return TELEMETRY.md, the privacy notice that belongs beside the tool's README."""
-    rows = [f"| `{name}` | {how} | always |" for name, how in always(contract)]
-    rows += [
-        f"| `{field.name}` | {describe(field)} | {_cell(field.purpose)} |"
-        for field in contract.fields.values()
-    ]
     name = contract.name
     variable = f"{name.upper().replace('-', '_')}_TELEMETRY"
+    secure = " over TLS" if contract.collector.startswith("https:") else ""
     return f"""# Telemetry in {contract.title}
 
 {contract.title} asks once, before anything is collected, whether it may share how you use it.
@@ -96,8 +118,8 @@ sent, and no identifier is made.
 
 ## Who asks
 
-{contract.organisation} is the controller. Questions and requests: {contract.contact}.
-Events go to {contract.collector} over TLS. More: {contract.details}
+{contract.organisation} is the controller. Questions, requests and the data protection officer:
+{contract.contact}. Events go to {contract.collector}{secure}. More: {contract.details}
 
 ## What is collected, after a Yes
 
@@ -106,12 +128,13 @@ command is ever recorded.
 
 | what | how it leaves your machine | why |
 | --- | --- | --- |
-{chr(10).join(rows)}
+{table(contract)}
 
 Never: {NEVER}.
 {chr(10) + sampled(contract) + chr(10) if contract.sample < 1 else ""}
 The data is pseudonymous, not anonymous: the same installation always has the same hash.
-Events are deleted after {contract.retention_days} days.
+Events are deleted after {contract.retention_days} days. They serve no decision about anybody, and
+no automated one (GDPR, Art. 22).
 
 ## Your choices
 
@@ -129,9 +152,12 @@ Events are deleted after {contract.retention_days} days.
 It never asks and never sends under CI. It asks again only when a newer version runs after a No,
 or when a new version would collect more than you agreed to.
 
+## Your rights
+
+The legal basis is your consent, and nothing else (GDPR, Art. 6(1)(a)). You can withdraw it at any
+time, with one command like the one that gives it; what was collected before stays lawful until it
+is erased. You may ask {contract.contact} for access, correction, restriction and a copy, and
+complain to a data protection authority.
+
 Contract: `{contract.digest}`
 """
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
