@@ -109,6 +109,11 @@ function response(status) if status ~= 200 then bad = bad + 1 end end
 def main() -> None:
     """Measure, and print a Markdown table."""
     options = _options()
+    if options.store:
+        import collectors
+
+        collectors.main(["--store", options.store, *(["--json"] if options.json else [])])
+        return
     if shutil.which("wrk") is None:
         sys.exit("wrk is not installed; on Debian: apt install wrk")
     rows: list[dict[str, Any]] = []
@@ -141,6 +146,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1, help="of wrk")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--store", metavar="clickhouse[://…]", help="measure collectors that share a server instead"
+    )
     return parser.parse_args()
 
 

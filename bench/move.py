@@ -34,6 +34,7 @@ from askfirst import questions  # noqa: E402
 from askfirst.contract import loading  # noqa: E402
 from askfirst.stores.base import DAY_MS, Events, Store  # noqa: E402
 from askfirst.stores.opening import open_store  # noqa: E402
+from tests.collector import retrying  # noqa: E402
 from tests.collector.retrying import batches, clients, free_port, start_on  # noqa: E402
 from tests.collector.serving import environment, servers, wait_until  # noqa: E402
 from tests.stores.server import Server, started  # noqa: E402
@@ -99,13 +100,15 @@ class Trial:
         said = process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        return Copied(
+        copied = Copied(
             process.returncode,
             time.monotonic() - began,
             usage.ru_utime + usage.ru_stime,
             self.server.processor_seconds() - before,
             said,
         )
+        _tell(str(copied))
+        return copied
 
 
 def main() -> None:
@@ -114,6 +117,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=2, help="that deliver meanwhile")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    retrying.PATIENCE = PATIENCE  # of clients while no collector runs and all is compared
     with (
         tempfile.TemporaryDirectory(prefix="askfirst-bench-") as name,
         started(Path(name) / "clickhouse") as server,
@@ -201,7 +205,7 @@ def _check_counts(trial: Trial, due: int) -> None:
 
 
 def _answers(store: Store) -> list[str]:
-    days = (_today(), _today() - timedelta(days=1), _today() - timedelta(days=100))
+    days = (_today(), _today() - timedelta(days=100))
     return [
         json.dumps(questions.ask(store, name, tool, day), sort_keys=True)
         for tool in store.tools()
