@@ -15,6 +15,7 @@ from askfirst import questions
 from askfirst.collector import moving
 from askfirst.stores.base import DAY_MS, DUPLICATE, STORED, Store, StoreError
 from askfirst.stores.opening import open_store
+from tests.stores import places
 from tests.stores.making import DAY, NOON, TOOL, contract, events, hashed
 
 NAME = "0123"
@@ -31,11 +32,10 @@ def source(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def target(clickhouse: Any) -> Iterator[Store]:
-    url = clickhouse.new()
-    with closing(open_store(url)) as store:
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    engine = getattr(request, "param", "clickhouse")
+    with places.place(engine, tmp_path, request) as url, closing(open_store(url)) as store:
         yield store
-    clickhouse.drop(url)
 
 
 def rows(days: Any, who: str = "ann") -> list[dict[str, Any]]:
@@ -137,6 +137,7 @@ def test_what_came_meanwhile_is_brought_the_next_time(source: Store, target: Sto
     check_equal(source, target)
 
 
+@pytest.mark.parametrize("target", ["clickhouse", places.CLUSTER], indirect=True)
 def test_what_was_forgotten_meanwhile_is_taken_back(
     source: Store, target: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from askfirst.cli import cluster
 from askfirst.cli.asking import send
 from askfirst.cli.contract import read
 from askfirst.cli.main import Failure
@@ -236,6 +237,9 @@ def erase(installation: str, tool: str | None, store: str | None) -> None:
         raise click.UsageError("INSTALLATION is 64 lower-case hex characters, or a UUID")
     answer = _do("erase", store, upkeep.Erase(installation, tool))
     click.echo(f"erased {answer['erased']:,} events", err=True)
+
+
+command.add_command(cluster.command)
 
 
 def _do(job: str, place: str | None, asked: msgspec.Struct) -> dict[str, Any]:

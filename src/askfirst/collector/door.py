@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from askfirst.collector import ingest, wolkenkit
 from askfirst.collector.clients import Clients
 from askfirst.collector.config import Limits
+from askfirst.collector.direct import Direct
 from askfirst.collector.ingest import Taken
 from askfirst.collector.limits import DailyCap, RateLimit
 from askfirst.collector.log import Log
@@ -25,7 +26,7 @@ class Door:
 
     def __init__(
         self,
-        log: Log,
+        log: Log | Direct,
         contracts: Sequence[Contract],
         limits: Limits,
         metrics: Metrics,

@@ -45,7 +45,8 @@ class _Waiter:
 class Loader:
     """The thread between logs and a store.
 
-    `now` returns ms UTC; `say` takes one line for the operator.
+    `now` returns ms UTC; `say` takes one line for the operator. `is_away` says that the store did
+    not answer yet: it gets the contracts before anything is loaded.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Loader:
         *,
         most_events: int = MOST_EVENTS,
         linger: float = LINGER,
+        is_away: bool = False,
     ) -> None:
         self.trouble = ""  # why loading stands still, or ""
         self._tails = tails
@@ -71,7 +73,8 @@ class Loader:
         self._linger = linger
         self._positions = {tail.name: tail.start for tail in tails}
         self._settled: dict[str, tuple[int, int]] = {}
-        self._unsure = False
+        self._undeclared = is_away
+        self._unsure = any(not tail.is_known for tail in tails)
         self._is_behind = False  # a log holds more than the last transaction took
         self._retain_at = 0
         self._scrub_at = 0
@@ -148,7 +151,8 @@ class Loader:
 
     async def erase(self, tool: str, installation: bytes) -> int:
         """Forget an installation; return how many events. Its bytes are scrubbed soon after."""
-        erased = await self.do(lambda store: store.erase(tool, installation))
+        until = self._now()
+        erased = await self.do(lambda store: store.erase(tool, installation, until))
         self._scrub_at = min(self._scrub_at, self._now() + SCRUB_AFTER_MS)
         return erased
 
@@ -185,6 +189,10 @@ class Loader:
 
     def _load_some(self) -> bool:
         """Move at most one transaction's worth of each log; return False if there was nothing."""
+        if self._undeclared:
+            for contract in self._contracts():
+                self._store.declare(contract)
+            self._undeclared = False
         if self._unsure:  # a transaction that failed may have been committed all the same
             for tail in self._tails:
                 self._positions[tail.name] = self._store.position(tail.name) or tail.start

@@ -85,11 +85,11 @@ class _Waiting:
     since: float
 
 
-def prepare(folder: Path) -> str:
+def prepare(folder: Path, *, anew: bool = False) -> str:
     """Make the folder of a log if need be, and return the log's name.
 
     The name is random and stays with the folder, so that a store can tell the logs of several
-    collectors apart. Raises OSError.
+    collectors apart; `anew` makes another. Raises OSError.
     """
     private.make_folder(folder)
     path = folder / NAME_FILE
@@ -97,7 +97,7 @@ def prepare(folder: Path) -> str:
         name = path.read_text(encoding="ascii").strip()
     except FileNotFoundError:
         name = ""
-    if not name:
+    if anew or not name:
         name = secrets.token_hex(8)
         private.write(path, name + "\n")
     return name

@@ -100,6 +100,8 @@ def text(counts: Counts, gauges: Mapping[str, float]) -> str:
     """Return counts and gauges as Prometheus reads them."""
     lines: list[str] = []
     for name, (kind, about) in METRICS.items():
+        if kind == "gauge" and name not in gauges:
+            continue  # nobody could say
         lines += [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
         if kind == "gauge":
             lines.append(f"{name} {_number(gauges[name])}")

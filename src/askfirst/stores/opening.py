@@ -11,15 +11,20 @@ PASSWORD = "ASKFIRST_STORE_PASSWORD"  # noqa: S105 - the name of a variable
 
 
 def open_store(
-    url_or_path: str | os.PathLike[str], *, create: bool = True, collector: str = ""
+    url_or_path: str | os.PathLike[str],
+    *,
+    create: bool = True,
+    collector: str = "",
+    patient: bool = False,
 ) -> Store:
     """Open the store at a path (the embedded engine) or a URL, and migrate it if it is older.
 
     `collector` tells the logs of this collector from those of others that share a store at a URL.
     The password of a URL that has none is in ASKFIRST_STORE_PASSWORD: a process list shows what is
-    on a command line. With `create` false, a path where nothing is raises StoreError instead of
-    making a new store.
-    Raises StoreHeldError while another process holds it, StoreError for anything else in the way.
+    on a command line. With `patient`, a server that does not answer is waited for: until it does,
+    the store's methods raise StoreAwayError. With `create` false, a path where nothing is raises
+    StoreError instead of making a new store. Raises StoreHeldError while another process holds it,
+    StoreError for anything else in the way.
     """
     place = os.fspath(url_or_path)
     scheme, separator, _ = place.partition("://")
@@ -27,7 +32,9 @@ def open_store(
         from askfirst.stores.clickhouse.store import ClickHouseStore
 
         password = os.environ.get(PASSWORD, "")
-        return ClickHouseStore(place, create=create, collector=collector, password=password)
+        return ClickHouseStore(
+            place, create=create, collector=collector, patient=patient, password=password
+        )
     if separator:
         raise StoreError(
             f"no store speaks {scheme}://; give a path for the embedded engine, or clickhouse://"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,11 +18,9 @@ import pyarrow as pa
 from askfirst.stores.base import DUPLICATE, STORED, Digest, Events
 from askfirst.stores.clickhouse import sql
 from askfirst.stores.clickhouse.batch import KEYS, Batch, packed
-from askfirst.stores.clickhouse.connecting import Address, failing
+from askfirst.stores.clickhouse.connecting import failing
+from askfirst.stores.clickhouse.hosts import Hosts
 from askfirst.stores.clickhouse.loading import Origin
-
-if TYPE_CHECKING:
-    from clickhouse_connect.driver.httpclient import HttpClient
 
 MOST_KEYS = 1000  # taken back in one statement: 60 kB
 
@@ -45,9 +43,8 @@ class Arrivals:
     this for a source. All methods raise StoreError.
     """
 
-    def __init__(self, address: Address, client: HttpClient, source: str) -> None:
-        self._address = address
-        self._client = client
+    def __init__(self, hosts: Hosts, source: str) -> None:
+        self._hosts = hosts
         self._log = f"copy/{source}"
         self._origin = Origin.of(self._log, None).number
 
@@ -66,8 +63,8 @@ class Arrivals:
         `low` to before `high` (ms UTC).
         """
         stretch = {"tool": events.tool, "origin": self._origin, "low": low, "high": high}
-        with failing(self._address):
-            keys = self._client.query_arrow(sql.statement("keys_between"), stretch)
+        with failing(self._hosts.address):
+            keys = self._hosts.front.query_arrow(sql.statement("keys_between"), stretch)
         stored, own = packed(keys), keys["own"].to_numpy().astype(bool)
         part = Batch.of(events)
         is_there = np.isin(part.packed, stored)
@@ -118,29 +115,34 @@ class Arrivals:
 
     def _take_back(self, keys: pa.Table, stretch: dict[str, object], *, everything: bool) -> None:
         if everything and len(keys):
-            self._do("take_all_back", stretch)
+            self._change("take_all_back", stretch)
             return
         for start in range(0, len(keys), MOST_KEYS):
             few = keys.slice(start, MOST_KEYS)
             rows = list(zip(*(few[name].to_pylist() for name in KEYS), strict=True))
-            self._do("take_back", {**stretch, "keys": rows})
+            self._change("take_back", {**stretch, "keys": rows})
 
     def _insert(self, table: str, rows: pa.Table) -> None:
-        settings = {
+        settings: dict[str, str | int] = {
             # another each time: what was taken back and comes again is no retry
             "insert_deduplication_token": Origin.unique().token(table, None),
             "max_partitions_per_insert_block": 0,
             "async_insert": 0,
+            "distributed_foreground_insert": 1,  # answered when every shard has its rows
         }
-        with failing(self._address):
-            self._client.insert_arrow(table, rows, settings=settings)
+        if self._hosts.layout.replicas:
+            settings["insert_quorum"] = "auto"
+        with failing(self._hosts.address):
+            self._hosts.front.insert_arrow(table, rows, settings=settings)
 
-    def _do(self, name: str, parameters: dict[str, object]) -> None:
-        with failing(self._address):
-            settings = {"lightweight_deletes_sync": 2}
-            self._client.command(sql.statement(name), parameters=parameters, settings=settings)
+    def _change(self, name: str, parameters: dict[str, object]) -> None:
+        names = {**parameters, "events": self._hosts.table("events")}
+        settings = {"lightweight_deletes_sync": 2}
+        for address, client in self._hosts.each_shard():
+            with failing(address):
+                client.command(sql.statement(name), parameters=names, settings=settings)
 
     def _read(self, name: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-        with failing(self._address):
-            rows = self._client.query(sql.statement(name), parameters=parameters).result_rows
+        with failing(self._hosts.address):
+            rows = self._hosts.front.query(sql.statement(name), parameters=parameters).result_rows
             return [tuple(row) for row in rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from askfirst.stores.base import (
 )
 
 APPLICATION, ENVIRONMENT = "application.name", "application.env"
+CLOCKS_MS = 60_000  # by which the clocks of collectors that share a store may differ
 KEYS = ("timestamp", "id_high", "id_low")  # what tells the events of a tool apart
 Mask = npt.NDArray[np.bool_]
 Column = list[Any]
@@ -79,16 +80,32 @@ class Batch:
         table = pa.table(columns)
         return table if kept.all() else table.filter(pa.array(kept))
 
-    def counts(self, kept: Mask) -> Counts:
+    def erased(self, moments: Mapping[bytes, int]) -> Mask:
+        """Tell for each event whether it was received before its installation was erased.
+
+        `moments` has when each was, in ms UTC.
+        """
+        if not moments:
+            return np.zeros(len(self.packed), bool)
+        until = [moments.get(who, -(2**62)) for who in self.events.installations()]
+        return np.frombuffer(self.events.received, np.int64) <= np.array(until) + CLOCKS_MS
+
+    def who(self, mask: Mask) -> set[bytes]:
+        """Return the installations of some of the events."""
+        installations = self.events.installations()
+        return {installations[at] for at in np.flatnonzero(mask)}
+
+    def counts(self, kept: Mask, erased: Mask) -> Counts:
         """Count what was stored, duplicate, late and clock-skewed, by day of arrival.
 
-        A duplicate is counted as nothing else: it was late or skewed once, when it was stored.
+        A duplicate is counted as nothing else: it was late or skewed once, when it was stored. What
+        is left out because it was erased is not counted.
         """
         received = np.frombuffer(self.events.received, np.int64)
         age = received - np.frombuffer(self.events.timestamp, np.int64)
         kinds = {
             STORED: kept,
-            DUPLICATE: ~kept,
+            DUPLICATE: ~kept & ~erased,
             LATE: kept & (age > LATE_AFTER_MS),
             SKEWED: kept & (-age > SKEW_MS),
         }
