@@ -59,7 +59,7 @@ def embedded(path: Path, contract_file: Path, running: list[Client]) -> str:
 
 
 def revived(cluster: Cluster) -> bool:
-    return any([server.revive() for server in cluster.servers])
+    return any(server.revive() for server in cluster.servers)
 
 
 def wait_for_more(number: int, running: list[Client], cluster: Cluster) -> None:
@@ -74,6 +74,10 @@ def held(cluster: Cluster, database: str) -> int:
         return int(cluster.servers[0].ask(f"SELECT count() FROM {database}.events FINAL"))
     except OSError:
         return -1
+
+
+def is_well(collector: Server) -> bool:
+    return bool(collector.call("GET", "/health").json()["status"] == "ok")
 
 
 def complaints(collector: Server) -> int:
@@ -116,6 +120,7 @@ def test_answers_equal_those_of_one_file_though_collectors_and_servers_are_kille
         for number in range(ROUNDS):
             wait_for_more(20, running, cluster)
             server, n = cluster.servers[number % 2], number % 2
+            wait_until(lambda: not revived(cluster) and all(map(is_well, collectors)), PATIENCE)
             before = [complaints(collector) for collector in collectors]
             server.kill()
             wait_until(lambda b=before: all(map(gt, map(complaints, collectors), b)))

@@ -31,7 +31,7 @@ METRICS = {
     "askfirst_log_waiting_bytes": ("gauge", "Bytes in memory that wait to be written."),
     "askfirst_log_corrupt_segments": ("gauge", "Damaged segments set aside since the start."),
     "askfirst_connections": ("gauge", "Open connections."),
-    "askfirst_store_bytes": ("gauge", "Bytes of the embedded store on the disk."),
+    "askfirst_store_bytes": ("gauge", "Bytes of the store on its disk."),
     "askfirst_ready": ("gauge", "1 while events are taken, 0 while they are refused."),
 }
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)  # seconds
