@@ -64,6 +64,11 @@ A_YEAR = 222  # events of a simulated installation, and a few more or less
 def main() -> None:
     """Measure, and print a Markdown table."""
     options = _options()
+    if options.store:
+        import collectors
+
+        collectors.main(["--store", options.store, *(["--json"] if options.json else [])])
+        return
     if shutil.which("wrk") is None:
         sys.exit("wrk is not installed; on Debian: apt install wrk")
     rows: list[dict[str, Any]] = []
@@ -123,6 +128,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--stored", type=int, default=0, help="about so many events beforehand")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table into FILE too")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--store", metavar="clickhouse[://…]", help="measure collectors that share a server instead"
+    )
     return parser.parse_args()
 
 

@@ -118,6 +118,12 @@ class Server(Place):
                 text = (self.folder / "said.txt").read_text(errors="replace")
                 raise RuntimeError(f"no ClickHouse server came up: {text[-500:]}")
 
+    def processor_seconds(self) -> float:
+        """Return what its process took so far."""
+        assert self._process is not None
+        said = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(said[11]) + int(said[12])) / os.sysconf("SC_CLK_TCK")
+
     def kill(self) -> None:
         """End it as a power cut would, but for what the kernel still writes."""
         if self._process is not None:

@@ -20,6 +20,7 @@ from askfirst.cli.main import Failure
 from askfirst.collector import config as settings
 from askfirst.contract.loading import is_loopback, url_problem
 from askfirst.stores.base import Store, StoreError, StoreHeldError
+from askfirst.stores.opening import shown
 
 PATIENCE = 120  # seconds; the collector itself waits up to 30 for its loader before it answers
 LONGEST = 1 << 28  # bytes of an answer; a store of ten tools and years stays below a hundredth
@@ -52,7 +53,9 @@ def ask_store(asked: Asked, place: str, token_file: str | None) -> tuple[Asked, 
     except StoreError as error:
         raise Failure(str(error)) from error
     except OSError as error:
-        raise Failure(f"{error.filename or place} cannot be used: {error.strerror}") from error
+        raise Failure(
+            f"{error.filename or shown(place)} cannot be used: {error.strerror}"
+        ) from error
 
 
 def _ask(asked: Asked, store: Store, place: str) -> tuple[Asked, Answers]:

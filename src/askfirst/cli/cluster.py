@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import click
@@ -10,6 +11,7 @@ from askfirst.cli.main import Failure
 from askfirst.stores.base import StoreError
 from askfirst.stores.clickhouse.connecting import Address
 from askfirst.stores.clickhouse.migrating import init
+from askfirst.stores.opening import PASSWORD
 
 
 def _hosts(
@@ -53,7 +55,9 @@ def command(store: str, cluster: str, hosts: tuple[str, ...], *, replicas: bool)
     a store is fixed.
     """
     try:
-        layout = init(Address.of(store), cluster, hosts, replicas=replicas)
+        layout = init(
+            Address.of(store, os.environ.get(PASSWORD, "")), cluster, hosts, replicas=replicas
+        )
     except StoreError as error:
         raise Failure(str(error)) from error
     shards = len({host.shard for host in layout.hosts})

@@ -27,7 +27,9 @@ def _day(_ctx: click.Context, _param: click.Parameter, value: str | None) -> dat
 @click.argument("report", type=click.Choice(REPORTS), default="overview")
 @click.option("--tool", metavar="T", help="May be left out when there is only one.")
 @click.option(
-    "--store", metavar="PATH", help="Read this one.  [~/.local/share/askfirst/askfirst.duckdb]"
+    "--store",
+    metavar="PATH|URL",
+    help="Read this one; else ASKFIRST_STORE.  [~/.local/share/askfirst/askfirst.duckdb]",
 )
 @click.option("--server", metavar="URL", help="Ask a collector instead.")
 @click.option(
@@ -65,7 +67,8 @@ def command(
         if server:
             answers = asking.ask_server(asked, server, token_file)
         else:
-            place = store or str(settings.default_store(os.environ))
+            place = store or os.environ.get("ASKFIRST_STORE")
+            place = place or str(settings.default_store(os.environ))
             asked, answers = asking.ask_store(asked, place, token_file)
     if as_json:
         click.echo(json.dumps(answers[report], indent=2))

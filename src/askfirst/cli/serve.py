@@ -30,6 +30,7 @@ from askfirst.contract import loading
 from askfirst.contract.loading import is_loopback
 from askfirst.contract.model import Contract, ContractError
 from askfirst.stores.base import Store, StoreError
+from askfirst.stores.opening import shown
 
 PORT = 8600
 LEAST_LOG_BYTES = 16 * 1024 * 1024  # the largest request has to fit, or its sender tries for ever
@@ -238,7 +239,7 @@ def command(
         except (ServerError, StoreError, TlsError, LogHeld) as error:
             raise Failure(str(error)) from error
         except OSError as error:
-            name = error.filename or place
+            name = error.filename or shown(place)
             raise Failure(f"{name} cannot be used: {error.strerror}; give another") from error
 
 

@@ -24,7 +24,7 @@ from askfirst.simulation import (
 from askfirst.simulation.habits import DAY_MS, instant
 from askfirst.simulation.population import DUPLICATE_SHARE, LATE_SHARE, Rows
 from askfirst.stores.base import StoreError
-from askfirst.stores.opening import open_store
+from askfirst.stores.opening import open_store, shown
 
 _SHARE = click.FloatRange(0, 1)
 
@@ -148,7 +148,8 @@ def _to_store(place: str, population: Population) -> None:
             store.close()
     except StoreError as error:
         raise Failure(str(error)) from error
-    _say(population, f"{place} stored {loaded.stored:,} events, {loaded.duplicate:,} came again")
+    text = f"{shown(place)} stored {loaded.stored:,} events, {loaded.duplicate:,} came again"
+    _say(population, text)
 
 
 def _to_file(place: str, population: Population) -> None:

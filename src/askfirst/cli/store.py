@@ -1,4 +1,4 @@
-"""`askfirst store check|backup|export|import|retain|erase`: look after a store."""
+"""`askfirst store check|backup|export|import|copy|retain|erase`: look after a store."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import closing, contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,21 +18,26 @@ from askfirst.cli.asking import send
 from askfirst.cli.contract import read
 from askfirst.cli.main import Failure
 from askfirst.collector import config as settings
-from askfirst.collector import eventfile, upkeep
+from askfirst.collector import eventfile, moving, upkeep
 from askfirst.collector.gather import Batch
-from askfirst.collector.naming import open_own
+from askfirst.collector.naming import name_of, open_own
 from askfirst.collector.pending import load_pending
 from askfirst.collector.pipeline import DropReason, Rules, Terms, sift
 from askfirst.contract.event import is_hash, is_uuid, now_ms
 from askfirst.contract.hashing import hash_text
 from askfirst.contract.model import Contract
 from askfirst.stores.base import Events, Position, Store, StoreError, StoreHeldError
+from askfirst.stores.duckdb import backups
+from askfirst.stores.opening import open_store, shown
 
 T = TypeVar("T", bound=Sized)
 PATIENCE = 3600  # seconds; a scrub of 50 million events with seven backups takes some minutes
 
 _store = click.option(
-    "--store", metavar="PATH|URL", help="[~/.local/share/askfirst/askfirst.duckdb]"
+    "--store",
+    metavar="PATH|URL",
+    envvar="ASKFIRST_STORE",
+    help="Else ASKFIRST_STORE.  [~/.local/share/askfirst/askfirst.duckdb]",
 )
 _tool = click.option("--tool", metavar="T", help="May be left out when the store knows one tool.")
 
@@ -132,6 +138,83 @@ def import_(file: Path, tool: str | None, store: str | None, contract: str | Non
 
 
 @command.command()
+@_store
+@click.option(
+    "--to",
+    "target",
+    metavar="URL",
+    envvar="ASKFIRST_STORE_TO",
+    required=True,
+    help="clickhouse://user@host:8123/database",
+)
+@click.option(
+    "--beside-others",
+    is_flag=True,
+    help="Add to what collectors and imports have put there; answers are not compared then.",
+)
+def copy(store: str | None, target: str, *, beside_others: bool) -> None:
+    """Bring all that an embedded store holds to one on a server, and compare the two.
+
+    A collector goes on meanwhile. Whatever ends this, run it again: it brings what is missing. Run
+    it once more when the collector has been stopped, then start that with --store URL.
+    """
+    name = _named(store)
+    if "://" in name or "://" not in target:
+        raise click.UsageError("this copies from a file, --store PATH, to a server, --to URL")
+    log_folder = settings.beside(name, "-log", os.environ)
+    holder = None
+    try:
+        with _opening(name) as source:
+            _copy(source, target, log_folder, beside_others=beside_others)
+    except StoreHeldError as error:
+        holder = _holder(name, error)
+    if holder:
+        with _snapshot(Path(name), holder) as source:
+            _copy(source, target, log_folder, beside_others=beside_others)
+        text = f"{holder.url} goes on collecting into {name}; stop it, and run this again"
+        click.echo(text, err=True)
+    else:
+        click.echo("now start the collector with this --store URL", err=True)
+
+
+def _copy(source: Store, target: str, log_folder: Path, *, beside_others: bool) -> None:
+    """Bring a store to a server and compare them; `log_folder` has the name it goes by there."""
+    name = name_of(log_folder)
+    with moving.alone(log_folder), closing(open_store(target)) as opened:
+        move = moving.Move(source, opened, name)
+        if move.has_others and not beside_others:
+            raise Failure("others have loaded something there; --beside-others adds to that")
+        for _ in _watched("copying", move, move.total):
+            pass
+        click.echo(f"brought {move.brought:,} events, took {move.taken_back:,} back", err=True)
+        if move.others:
+            click.echo(f"{move.others:,} others had brought before", err=True)
+        problems = move.problems(datetime.now(timezone.utc).date())
+    if problems:
+        raise Failure("; ".join(problems) + "; run this again, and tell us if that remains")
+    same = "every event" if move.has_others else "every event and every answer"
+    click.echo(f"{same} is the same there", err=True)
+
+
+@contextmanager
+def _snapshot(path: Path, holder: _Holder) -> Iterator[Store]:
+    """Open a store as it is at this moment, of which a collector goes on to make more."""
+    asked = msgspec.json.encode(upkeep.Backup(upkeep.MOST_KEPT))
+    job = "/v1/store/backup"
+    made = send(holder.url, job, asked, None, PATIENCE, holder.certificate)["backup"]
+    backup = backups.folder_of(path) / Path(made).name
+    try:
+        with closing(open_store(backup, create=False)) as store:
+            # no name leads to it any more: whatever ends this process leaves nothing behind
+            backups.remove(backup)
+            yield store
+    except StoreError as error:
+        raise Failure(str(error)) from error
+    except OSError as error:
+        raise Failure(f"{error.filename or backup} cannot be used: {error.strerror}") from error
+
+
+@command.command()
 @_tool
 @_store
 @click.option("--days", type=click.IntRange(1), help="Keep this many, not the contract's.")
@@ -216,7 +299,9 @@ def _opening(name: str, *, create: bool = False, beside_others: bool = False) ->
     except StoreError as error:
         raise Failure(str(error)) from error
     except OSError as error:
-        raise Failure(f"{error.filename or name} cannot be used: {error.strerror}") from error
+        raise Failure(
+            f"{error.filename or shown(name)} cannot be used: {error.strerror}"
+        ) from error
 
 
 class _Holder(msgspec.Struct):

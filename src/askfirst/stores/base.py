@@ -25,6 +25,7 @@ SKEWED = "clock-skewed"  # over SKEW_MS ahead of the collector's clock on arriva
 LATE_AFTER_MS = 7 * 86_400_000
 SKEW_MS = 300_000
 DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
 ID_BYTES, HASH_BYTES = 16, 32
 
 
@@ -172,6 +173,17 @@ class Loaded:
 
     stored: int
     duplicate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What tells the events of one hour from others: how many there are, and all their moments
+    and all second halves of their ids, xor-ed (64 bits).
+    """
+
+    events: int
+    moments: int
+    ids: int
 
 
 # (tool, day of arrival in days since 1970-01-01 UTC, kind) -> how many

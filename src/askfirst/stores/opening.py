@@ -7,6 +7,8 @@ from pathlib import Path
 
 from askfirst.stores.base import Store, StoreError
 
+PASSWORD = "ASKFIRST_STORE_PASSWORD"  # noqa: S105 - the name of a variable
+
 
 def open_store(
     url_or_path: str | os.PathLike[str],
@@ -18,17 +20,21 @@ def open_store(
     """Open the store at a path (the embedded engine) or a URL, and migrate it if it is older.
 
     `collector` tells the logs of this collector from those of others that share a store at a URL.
-    With `patient`, a server that does not answer is waited for: until it does, the store's methods
-    raise StoreAwayError. With `create` false, a path where nothing is raises StoreError instead of
-    making a new store. Raises StoreHeldError while another process holds it, StoreError for
-    anything else in the way.
+    The password of a URL that has none is in ASKFIRST_STORE_PASSWORD: a process list shows what is
+    on a command line. With `patient`, a server that does not answer is waited for: until it does,
+    the store's methods raise StoreAwayError. With `create` false, a path where nothing is raises
+    StoreError instead of making a new store. Raises StoreHeldError while another process holds it,
+    StoreError for anything else in the way.
     """
     place = os.fspath(url_or_path)
     scheme, separator, _ = place.partition("://")
     if separator and scheme in ("clickhouse", "clickhouses"):
         from askfirst.stores.clickhouse.store import ClickHouseStore
 
-        return ClickHouseStore(place, create=create, collector=collector, patient=patient)
+        password = os.environ.get(PASSWORD, "")
+        return ClickHouseStore(
+            place, create=create, collector=collector, patient=patient, password=password
+        )
     if separator:
         raise StoreError(
             f"no store speaks {scheme}://; give a path for the embedded engine, or clickhouse://"
@@ -39,3 +45,9 @@ def open_store(
     if not create and not path.exists():
         raise StoreError(f"there is no store at {path}; `askfirst serve` makes one")
     return DuckDBStore(path)
+
+
+def shown(place: str) -> str:
+    """Return a path or URL without who asks and the password, for people and logs."""
+    scheme, separator, rest = place.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if separator else place

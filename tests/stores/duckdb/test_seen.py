@@ -207,6 +207,7 @@ def test_ids_go_once_no_duplicate_can_come(tmp_path, monkeypatch):
     assert ids > {*loads[1].ids(), *loads[2].ids()}
     assert not ids & {*loads[0].ids()}
     assert {id_[6] >> 4 for id_ in ids - {*loads[1].ids(), *loads[2].ids()}} == {7}
+    assert store.digests(TOOL) == other.digests(TOOL)
     other.close()
     assert store.load([loads[0]], {}) == Loaded(40, 0)
     store.close()

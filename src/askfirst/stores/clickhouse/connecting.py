@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,8 +39,11 @@ class Address:
     password: str = field(repr=False)
 
     @classmethod
-    def of(cls, url: str) -> Address:
-        """Read `clickhouse://user:password@host:8123/database`. Raises StoreError."""
+    def of(cls, url: str, password: str = "") -> Address:
+        """Read `clickhouse://user:password@host:8123/database`; `password` holds where it has none.
+
+        Raises StoreError.
+        """
         form = "write it as clickhouse://user:password@host:8123/database"
         try:
             parts = urlsplit(url)
@@ -51,7 +55,8 @@ class Address:
         if not host or not _NAME.fullmatch(database) or parts.query or parts.fragment:
             raise StoreError(f"the address of a ClickHouse server is not whole; {form}")
         user = unquote(parts.username or "") or "default"
-        return cls(interface, host, port, database, user, unquote(parts.password or ""))
+        password = password if parts.password is None else unquote(parts.password)
+        return cls(interface, host, port, database, user, password)
 
     def __str__(self) -> str:
         scheme = next(name for name, (way, _) in SCHEMES.items() if way == self.scheme)
@@ -68,6 +73,8 @@ def connect(address: Address, *, database: str | None = None) -> HttpClient:
         import clickhouse_connect
     except ModuleNotFoundError:
         raise StoreError("this needs a driver: pip install 'askfirst[clickhouse]'") from None
+    # what it would print beside the error that it raises
+    logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
     with failing(address):
         client: Any = clickhouse_connect.get_client(
             interface=address.scheme,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ from askfirst.contract.sampling import limit
 from askfirst.stores.base import Counts, Events, Loaded, Position, StoreAwayError, StoreError
 from askfirst.stores.clickhouse import batch as batches
 from askfirst.stores.clickhouse import sql
+from askfirst.stores.clickhouse.arriving import Arrivals
 from askfirst.stores.clickhouse.batch import CLOCKS_MS, Batch, Mask, packed, together
 from askfirst.stores.clickhouse.connecting import Address, failing
 from askfirst.stores.clickhouse.hosts import Hosts
@@ -27,6 +29,7 @@ from askfirst.stores.clickhouse.migrating import prepare
 PERIOD_MS = 28 * 86_400_000  # of a partition
 ROWS = 10_000  # of events yielded at a time
 GONE_SECONDS = 120.0  # a server deletes replaced parts within this; measured: 6
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 LOOK_SECONDS = 0.2  # between two looks at what it has still to delete
 
 
@@ -39,9 +42,15 @@ class ClickHouseStore:
     """
 
     def __init__(
-        self, url: str, *, create: bool = True, collector: str = "", patient: bool = False
+        self,
+        url: str,
+        *,
+        create: bool = True,
+        collector: str = "",
+        patient: bool = False,
+        password: str = "",
     ) -> None:
-        self.address = Address.of(url)
+        self.address = Address.of(url, password)
         self._create = create
         self._collector = collector
         self._lock = threading.Lock()
@@ -200,10 +209,16 @@ class ClickHouseStore:
 
         It lies where the server's `backups.allowed_path` says. Raises StoreError if it allows none.
         """
-        names = {"database": self.address.database, "name": target.name}
+        if not _FILE.fullmatch(target.name):
+            raise StoreError("name a backup with letters, digits, dots and dashes")
+        text = sql.statement("backup").replace("$database", self.address.database)
         for address, client in self._hosts().each():
-            with failing(address):
-                client.command(sql.statement("backup"), names)
+            try:
+                with failing(address):
+                    client.command(text.replace("$name", target.name))
+            except StoreError as error:
+                remedy = "its backups.allowed_path says where it may write backups"
+                raise StoreError(f"{error}; {remedy}") from error
 
     def check(self) -> list[str]:
         """Say what is wrong with the store, one sentence for each thing; [] if nothing is.
@@ -223,6 +238,10 @@ class ClickHouseStore:
                     if not client.command(sql.statement("check"), {"table": table}, settings=whole):
                         found.append(f"{address}: {table} is damaged; see CHECK TABLE {table}")
         return found
+
+    def arrivals(self, source: str) -> Arrivals:
+        """Return what takes over the events of the embedded store of that name."""
+        return Arrivals(self._hosts(), source)
 
     def close(self) -> None:
         """Let go of the store; waits for a load that is under way."""

@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,15 @@ import numpy as np
 import pyarrow as pa
 
 from askfirst.contract.model import Contract
-from askfirst.stores.base import Counts, Events, Loaded, Position, StoreError
+from askfirst.stores.base import (
+    HOUR_MS,
+    Counts,
+    Digest,
+    Events,
+    Loaded,
+    Position,
+    StoreError,
+)
 from askfirst.stores.duckdb import (
     answering,
     backups,
@@ -185,13 +194,35 @@ class DuckDBStore:
         """Yield everything stored of a tool in order of time, some thousand events at a time."""
         hours: Any = self._read(sql.statement("hours"), {"tool": tool})
         for first, last in pieces(hours, upkeep.PIECE):
-            stretch = {"low": first * upkeep.HOUR_MS, "high": (last + 1) * upkeep.HOUR_MS}
-            with self._memory.of(memory.READING), self._reading() as cursor:
-                question = {"tool": tool, **stretch}
-                table = connecting.arrow(cursor, sql.statement("everything"), question).read_all()
-            table = upkeep.identified(table)
-            for start in range(0, len(table), upkeep.ROWS):
-                yield upkeep.events(tool, table.slice(start, upkeep.ROWS))
+            yield from self.between(tool, first * HOUR_MS, (last + 1) * HOUR_MS)
+
+    def between(self, tool: str, low: int, high: int) -> Iterator[Events]:
+        """Yield what is stored of a tool from `low` to before `high` (ms UTC), as `events` does.
+
+        All of it is read at once: 250 bytes an event.
+        """
+        question = {"tool": tool, "low": low, "high": high}
+        with self._memory.of(memory.READING), self._reading() as cursor:
+            table = connecting.arrow(cursor, sql.statement("everything"), question).read_all()
+        table = upkeep.identified(table)
+        for start in range(0, len(table), upkeep.ROWS):
+            yield upkeep.events(tool, table.slice(start, upkeep.ROWS))
+
+    def digests(self, tool: str) -> dict[int, Digest]:
+        """Return a digest of the events of each hour (since 1970-01-01 UTC) that has any.
+
+        Where ids are not kept any more, they are those that `events` gives.
+        """
+        rows: Any = self._read(sql.statement("digests"), {"tool": tool})
+        found = {hour: Digest(n, moments, ids % (1 << 64)) for hour, n, moments, ids, _ in rows}
+        lacking = [(hour, n) for hour, n, _, _, kept in rows if kept < n]
+        for first, last in pieces(lacking, upkeep.PIECE):
+            given: dict[int, int] = {}
+            for events in self.between(tool, first * HOUR_MS, (last + 1) * HOUR_MS):
+                for hour, ids in upkeep.ids_by_hour(events):
+                    given[hour] = given.get(hour, 0) ^ ids
+            found |= {hour: replace(found[hour], ids=ids) for hour, ids in given.items()}
+        return found
 
     def backup(self, target: Path) -> None:
         """Write a copy of the whole store, as it is now, to a path where nothing is."""

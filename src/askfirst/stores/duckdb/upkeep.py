@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -10,13 +11,12 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from askfirst.stores.base import Events, Values
+from askfirst.stores.base import HOUR_MS, Events, Values
 from askfirst.stores.duckdb import connecting, runs, sql
 from askfirst.stores.duckdb.batch import APPLICATION, ENVIRONMENT
 
 ROWS = 10_000  # of events yielded at a time
 PIECE = 200_000  # events read at a time: 50 MB
-HOUR_MS = 3_600_000
 
 
 def check(cursor: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
@@ -84,3 +84,14 @@ def _fields(table: pa.Table) -> dict[str, Values]:
         if any(text is not None for text in texts):
             columns[name] = texts
     return columns
+
+
+def ids_by_hour(events: Events) -> Iterator[tuple[int, int]]:
+    """Yield (hour since 1970-01-01 UTC, second halves of ids xor-ed) of events in order of time."""
+    if not len(events):
+        return
+    hours = np.frombuffer(events.timestamp, np.int64) // HOUR_MS
+    halves = np.frombuffer(events.id, ">u8").reshape(-1, 2)[:, 1].astype(np.uint64)
+    starts = np.flatnonzero(np.diff(hours, prepend=hours[0] - 1))
+    ids = np.bitwise_xor.reduceat(halves, starts)
+    yield from zip(hours[starts].tolist(), ids.tolist(), strict=True)

@@ -1,1 +1,2 @@
-BACKUP DATABASE {database:Identifier} TO File({name:String})
+-- This statement takes no parameters: the names are put in as they are, checked before.
+BACKUP DATABASE $database TO File('$name')
