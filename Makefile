@@ -8,12 +8,12 @@ READY := $(VENV)/.ready
 PYTEST ?= $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 # What a test measures of a process, or takes from it, the measuring of coverage would change.
-MEASURED := tests/client tests/contract $(addprefix --ignore tests/client/test_,\
+MEASURED := tests/client tests/contract tests/test_telemetry.py $(addprefix --ignore tests/client/test_,\
 	anywhere.py cost.py delivery.py faults_files.py faults_frozen.py faults_home.py \
 	faults_process.py faults_table.py releases.py untouched.py)
 
-# the functions that docs/tested.md speaks of; `mutmut run` alone takes the rest of usual.py too
-MUTANTS := 'askfirst.client.consent.*' 'askfirst.contract.*' $(patsubst %,'askfirst.client.usual.x_%__*',\
+# the functions that docs/tested.md speaks of; `mutmut run` alone takes the rest of client/__init__.py too
+MUTANTS := 'askfirst.client.consent.*' 'askfirst.contract.*' $(patsubst %,'askfirst.client.x_%__*',\
 	forbids treated compile_fields _number)
 
 .PHONY: help demo test slow coverage mutants check format bench screenshots reference docs dist clean
@@ -42,8 +42,8 @@ coverage: $(READY) ## how much of the client and the contract the tests of each 
 	@rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest -q -n 2 --dist loadfile --hypothesis-profile=ci $(MEASURED)
 	$(BIN)/coverage combine --quiet
-	@for part in client contract; do \
-		$(BIN)/coverage report --include "src/askfirst/$$part/*" || exit 1; done
+	@for part in "__init__.py,src/askfirst/client/*" "contract/*"; do \
+		$(BIN)/coverage report --include "src/askfirst/$$part" || exit 1; done
 
 mutants: $(READY) ## which changes to consent and events no test would notice
 	$(BIN)/mutmut run --max-children 2 $(MUTANTS)

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import installed
-from processes import run
+from processes import BEGIN, run
 
 if TYPE_CHECKING:
     from processes import Run
 
-PROGRAMS = installed.ROOT / "bench" / "programs"
 CONTRACT = installed.ROOT / "examples" / "stratus" / "stratus" / "telemetry.toml"
-NOTHING = "pass"
+NOTHING = "host_bare"
 
 FLOOR = "floor: a mock client, one event"
 SENDER = "askfirst: its sender, one https delivery"
@@ -29,6 +28,8 @@ STATES = (
     "consenting, one event",
     "consenting, one event, a delivery started",
 )
+
+HOSTS = ("bare", "on click")
 
 # one event as the README has it: name of the distribution -> programs
 PEERS = {
@@ -44,11 +45,17 @@ PEERS = {
 BEFORE = {"usagestats": "agree_usagestats"}  # what its user does once
 
 
+def ours(host: str, state: str) -> str:
+    """Return the label of one of our own rows."""
+    return f"askfirst, {host}: {state}"
+
+
 class Case(NamedTuple):
     """One row: a program, and the same without telemetry.
 
-    `program` and `without` are modules of bench/programs; an empty `without` means that the program
-    is compared with nothing. `flags` are the interpreter's. `later` is the program that gives an
+    `program` and `without` are modules of bench/programs, which are installed beside the client; an
+    empty `without` means that the program is compared with nothing. `loaded` is what both import
+    before anything is counted. `flags` are the interpreter's. `later` is the program that gives an
     event that was kept another chance. `asks_network` is false where no fault can matter.
     """
 
@@ -57,9 +64,16 @@ class Case(NamedTuple):
     program: str
     env: dict[str, str]
     without: str = NOTHING
+    loaded: str = "os"
     flags: tuple[str, ...] = ()
     later: str = ""
     asks_network: bool = False
+
+    @property
+    def is_small(self) -> bool:
+        """Tell whether what it adds is near the noise, and it starts no other process."""
+        small = [ours(host, state) for host in HOSTS for state in STATES[:3]]
+        return self.label in (FLOOR, *small)
 
     @property
     def home(self) -> Path:
@@ -68,9 +82,11 @@ class Case(NamedTuple):
 
     def start(self, program: str) -> tuple[list[str], dict[str, str]]:
         """Return the command line and the environment of a program of this case."""
-        code = program if program == NOTHING else f"import {program}"
-        if "-I" in self.flags:
-            code = f"import sys; sys.path.append({str(PROGRAMS)!r}); {code}"
+        code = f"import {program}"
+        if "-S" in self.flags:
+            code = f"import sys; sys.path.append({str(installed.PROGRAMS)!r}); {code}"
+        else:
+            code = f"import {self.loaded}; {BEGIN}{code}"
         return [str(self.python), *self.flags, "-c", code], self.env
 
     def run(self, program: str) -> Run:
@@ -106,18 +122,20 @@ def make(folder: Path, url: str, secure: str, roots: Path, peers: list[str]) -> 
     click = installed.environment("askfirst-click", "click")
     for python in (bare, click):
         installed.install_ours(python)
+        installed.install_programs(python)
     cases = [_floor(folder, bare, url)]
-    for python, host, program, without in (
-        (bare, "bare", "ours", NOTHING),
-        (click, "on click", "ours_click", "host_click"),
+    for python, host, program, without, loaded in (
+        (bare, HOSTS[0], "ours", NOTHING, "os"),
+        (click, HOSTS[1], "ours_click", "host_click", "click"),
     ):
-        cases += _ours(folder, python, url, (host, program, without))
+        cases += _ours(folder, python, url, (host, program, without, loaded))
     env = {**_user(folder, "secure", secure, every=0), "SSL_CERT_DIR": str(roots)}
     case = Case(SENDER, bare, "ours", env)
     _agree(case)
-    cases += [case, Case(SENDER_FLOOR, bare, "sender_floor", env, "", ("-I", "-S"))]
+    cases += [case, Case(SENDER_FLOOR, bare, "sender_floor", env, "", flags=("-I", "-S"))]
     for name in peers:
         python = installed.environment(name, name)
+        installed.install_programs(python)
         program = PEERS[name]
         env = _user(folder, name, url)
         case = Case(name, python, program, env, later=program, asks_network=True)
@@ -134,12 +152,12 @@ def _floor(folder: Path, python: Path, url: str) -> Case:
     return case
 
 
-def _ours(folder: Path, python: Path, url: str, how: tuple[str, str, str]) -> list[Case]:
-    host, program, without = how
+def _ours(folder: Path, python: Path, url: str, how: tuple[str, str, str, str]) -> list[Case]:
+    host, program, without, loaded = how
 
     def case(state: str, every: float) -> Case:
         env = _user(folder, f"{host}-{state}", url, every)
-        return Case(f"askfirst, {host}: {state}", python, program, env, without)
+        return Case(ours(host, state), python, program, env, without, loaded)
 
     undecided, refused, agreed = (case(state, 3600) for state in STATES[:3])
     due = case(STATES[3], 0)
@@ -165,7 +183,6 @@ def _user(folder: Path, name: str, url: str, every: float = 3600) -> dict[str, s
         "HOME": str(home),
         "PATH": os.environ["PATH"],
         "LANG": "C.UTF-8",
-        "PYTHONPATH": str(PROGRAMS),
         "BENCH_CONTRACT": str(CONTRACT),
         "BENCH_DELIVER_EVERY": str(every),
         "BENCH_MARK": "chat",

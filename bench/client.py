@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import budgets
 import cases
 import faults
 import installed
@@ -22,7 +23,9 @@ import processes
 import servers
 
 MB = 1_000_000
-ENOUGH_S = 60  # of one peer's runs; some wait ten seconds each time
+ENOUGH_S = 40  # of one peer's runs; some wait ten seconds each time
+PAIRS = 3  # in every round, of what takes so little that one more is cheap and needed
+FAULT_ROUNDS = 15
 BEGIN, END = "<!-- bench/client.py begin -->", "<!-- bench/client.py end -->"
 NONE = "-"
 HEAD = (
@@ -38,28 +41,32 @@ HEAD = (
 
 
 class Costs(NamedTuple):
-    """Medians over `rounds` pairs, in ms; `added` and `wall` beside the same without telemetry."""
+    """Medians over `rounds` pairs, in ms; `added` and `wall` beside the same without telemetry.
+
+    `host` is what the program without telemetry takes as a whole.
+    """
 
     added: float
     others: float
     wall: float
+    host: float
     rounds: int
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=60, help="rounds of ours; peers run a fifth")
+    parser.add_argument("--runs", type=int, default=25, help="rounds of ours; peers run a fifth")
     parser.add_argument("--peers", default=",".join(cases.PEERS), help="which, by commas; or none")
     parser.add_argument("--json", action="store_true", help="JSON instead of the table")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table into FILE too")
     options = parser.parse_args()
     peers = [name for name in options.peers.split(",") if name and name != "none"]
     rows = measure(options.runs, peers)
-    text = table(rows)
+    text = table(rows) + "\n" + budgets.table(rows)
     print(json.dumps(rows, indent=2) if options.json else text)
     if options.write:
         options.write.write_text(
-            rewritten(options.write.read_text(), surroundings(options.runs), text)
+            rewritten(options.write.read_text(), surroundings(options.runs, rows), text)
         )
 
 
@@ -77,7 +84,7 @@ def measure(rounds: int, peers: list[str]) -> list[dict[str, Any]]:
                 if case.asks_network:
                     say(f"faults: {case.label}")
                     part = folder / f"faults-{len(found)}"
-                    most = rounds if case.label.startswith("askfirst") else 3
+                    most = FAULT_ROUNDS if case.label.startswith("askfirst") else 1
                     found[case.label] = faults.try_faults(case, part, plain, most)
             return [row(case, costs, found.get(case.label)) for case in made]
 
@@ -86,30 +93,40 @@ def pairs(
     made: list[cases.Case], rounds: int, answering: tuple[servers.Answering, ...]
 ) -> dict[str, Costs]:
     """Run every case beside itself without telemetry, round after round, and return medians."""
-    seen: dict[str, list[tuple[float, float, float]]] = {case.label: [] for case in made}
+    seen: dict[str, list[Costs]] = {case.label: [] for case in made}
     for number in range(rounds):
         say(f"round {number + 1} of {rounds}")
         for case in made:
             if case.label in cases.PEERS and not peer_is_due(number, seen[case.label]):
                 continue
-            without = case.run(case.without) if case.without else None
-            done = case.run(case.program)
-            base = (without.cpu, without.wall) if without else (0.0, 0.0)
-            seen[case.label].append((done.cpu - base[0], done.others, done.wall - base[1]))
+            for turn in range(PAIRS if case.is_small else 1):
+                seen[case.label].append(pair(case, turned=(number + turn) % 2 == 1))
             for server in answering:
                 server.came.clear()
     return {label: medians(runs) for label, runs in seen.items()}
 
 
-def medians(runs: list[tuple[float, float, float]]) -> Costs:
-    """Return the medians of (CPU added, CPU of others, wall added), in ms."""
-    added, others, wall = map(statistics.median, zip(*runs, strict=True))
-    return Costs(added, others, wall, len(runs))
+def pair(case: cases.Case, *, turned: bool) -> Costs:
+    """Run a case and the same without telemetry, one right after the other."""
+    if not case.without:
+        done = case.run(case.program)
+        return Costs(done.cpu, done.others, done.wall, 0.0, 1)
+    order = (case.program, case.without)
+    ran = {program: case.run(program) for program in (reversed(order) if turned else order)}
+    done, without = ran[case.program], ran[case.without]
+    whole = without.start + without.cpu
+    return Costs(done.cpu - without.cpu, done.others, done.wall - without.wall, whole, rounds=1)
 
 
-def peer_is_due(number: int, seen: list[tuple[float, float, float]]) -> bool:
+def medians(runs: list[Costs]) -> Costs:
+    """Return the medians of what single pairs took."""
+    added, others, wall, host, _ = map(statistics.median, zip(*runs, strict=True))
+    return Costs(added, others, wall, host, len(runs))
+
+
+def peer_is_due(number: int, seen: list[Costs]) -> bool:
     """Tell whether a peer runs in this round: every fifth, and no longer than is worth it."""
-    spent = sum(wall for _, _, wall in seen) / 1000
+    spent = sum(run.wall for run in seen) / 1000
     return number % 5 == 0 and (spent < ENOUGH_S or len(seen) < 3)
 
 
@@ -126,6 +143,7 @@ def row(
     return {
         "case": case.label,
         "rounds": own.rounds,
+        "host_ms": own.host,
         "cpu_added_ms": None if delivery else own.added,
         "times_floor": cpu / floor,
         "cpu_others_ms": cpu if delivery else own.others,
@@ -138,7 +156,7 @@ def row(
 
 def shows_size(case: cases.Case) -> bool:
     """Tell whether what is installed there is one client and what it brings."""
-    return case.label in cases.PEERS or case.label == f"askfirst, bare: {cases.STATES[2]}"
+    return case.label in cases.PEERS or case.label == cases.ours("bare", cases.STATES[2])
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -190,12 +208,15 @@ def fault_text(fault: dict[str, Any] | None) -> str:
     return ", ".join(words)
 
 
-def surroundings(rounds: int) -> str:
-    """Say where and how often it was measured."""
+def surroundings(rounds: int, rows: list[dict[str, Any]]) -> str:
+    """Say where and how often it was measured, and how fast the machine was meanwhile."""
     load = os.getloadavg()[1]
+    hosts = {row["case"]: row["host_ms"] for row in rows}
+    bare, click = (hosts[cases.ours(host, cases.STATES[2])] for host in cases.HOSTS)
     return (
         f"`make bench`, {rounds} rounds, CPython {platform.python_version()}, {platform.system()}, "
-        f"{os.cpu_count()} cores, load {load:.1f} over the last five minutes.\n"
+        f"{os.cpu_count()} cores, load {load:.1f} over the last five minutes. Without telemetry "
+        f"the bare program took {bare:.1f} ms of CPU here, the one on click {click:.1f} ms.\n"
     )
 
 

@@ -21,12 +21,15 @@ class Fault(NamedTuple):
     """What one fault did.
 
     `added`: wall time over the program without telemetry, in ms, the median of `rounds` pairs.
+    `over_well`: over the same program with a server that answers, likewise: what the fault itself
+    adds; None for what takes seconds.
     `held`: until nobody holds the program's stdout any more, in ms, beyond its end. `kept`: the
     event arrived when the network was well again. `lines`: printed. `code`: the program's exit
     code, None if it ran into the cap.
     """
 
     added: float
+    over_well: float | None
     held: float
     kept: bool
     lines: int
@@ -50,20 +53,30 @@ def _try(case: Case, folder: Path, url: str, well: servers.Answering, rounds: in
     done = run(argv, env)
     kept = _arrives(first, well)
     added = [done.wall - first.run(case.without).wall]
-    while len(added) < rounds and done.wall < QUICK_MS:
-        # a home of its own for each, or the client would be backing off after the first
-        again = case.elsewhere(folder / str(len(added)), url, "mark-again")
-        without = again.run(case.without).wall
-        argv, env = again.start(case.program)
-        added.append(run(argv, env, CAP_S, linger=False).wall - without)
+    over_well: list[float] = []
+    while len(over_well) < rounds and done.wall < QUICK_MS:
+        # homes of their own for each, or the client would be backing off after the first
+        name = str(len(over_well))
+        with_fault = case.elsewhere(folder / f"{name}-fault", url, "mark-again")
+        with_well = case.elsewhere(folder / f"{name}-well", well.url, "mark-again")
+        without = _wall(with_fault, case.without)
+        wall = _wall(with_fault, case.program)
+        added.append(wall - without)
+        over_well.append(wall - _wall(with_well, case.program))
     return Fault(
         statistics.median(added),
+        statistics.median(over_well) if over_well else None,
         done.held - done.wall,
         kept,
         len(done.said.splitlines()),
         done.code,
         len(added),
     )
+
+
+def _wall(case: Case, program: str) -> float:
+    argv, env = case.start(program)
+    return run(argv, env, CAP_S, linger=False).wall
 
 
 def _arrives(case: Case, well: servers.Answering) -> bool:

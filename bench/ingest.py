@@ -1,9 +1,11 @@
 """What the collector's door takes, next to its floors, in one run on this machine.
 
-    python bench/ingest.py [--seconds 10] [--workers 2] [--json]
+    python bench/ingest.py [--seconds 10] [--workers 2] [--stored 50000000] [--write FILE]
 
-The load comes from wrk (Debian: `apt install wrk`) on the same cores, over loopback. The floors are
-the same protocol with a handler that answers and does nothing, decoding alone, and the log alone.
+The load comes from wrk (Debian: `apt install wrk`) on the same cores, over loopback. The floors:
+the same protocol with a handler that answers and does nothing (also with the loop's TLS), decoding
+alone, and the log alone. `--stored` measures again with that many events in the store, those of a
+simulated year. Processor time is what a busy machine changes least.
 Every request carries events of its own: fresh ids, so that the loader behind has real work.
 """
 
@@ -14,6 +16,7 @@ import asyncio
 import json
 import math
 import os
+import platform
 import re
 import shutil
 import signal
@@ -28,6 +31,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import load
 import msgspec
 import trustme
 
@@ -52,58 +56,9 @@ treatment = "hash"
 purpose = "How many environments do you use?"
 """
 
-# wrk runs this in each of its threads. Ids are random, installations are one of 20,000.
-SCRIPT = """
-local per = %(events)d
-local now = %(now)d
-local counter = 0
-function setup(thread) counter = counter + 1; thread:set("seed", counter * 7919 + %(seed)d) end
-function init(args)
-  math.randomseed(seed)
-  wrk.method = "POST"
-  wrk.headers["Content-Type"] = "application/json"
-  %(close)s
-  hex = {}
-  for i = 0, 65535 do hex[i] = string.format("%%04x", i) end
-  people, apps = {}, {}
-  for i = 1, 20000 do
-    people[i] = string.rep(string.format("%%08x", i * 2654435 %% 4294967295), 8)
-  end
-  for i = 1, 500 do apps[i] = string.rep(string.format("%%08x", i * 40503), 8) end
-  commands = {"start", "stop", "restart", "reload"}
-  versions = {"1.2.0", "1.3.0", "1.3.1", "1.4.0"}
-end
-local r = math.random
-function event()
-  local who = r(20000)
-  return '{"id":"' .. hex[r(0, 65535)] .. hex[r(0, 65535)] .. '-' .. hex[r(0, 65535)] .. '-7' ..
-    string.sub(hex[r(0, 65535)], 2) .. '-a' .. string.sub(hex[r(0, 65535)], 2) .. '-' ..
-    hex[r(0, 65535)] .. hex[r(0, 65535)] .. hex[r(0, 65535)] ..
-    '","installationId":"' .. people[who] .. '","application":{"name":"' .. apps[r(500)] ..
-    '","env":"' .. apps[r(3)] .. '"},"timestamp":' .. (now - r(0, 86400000)) ..
-    ',"cli":{"version":"' .. versions[r(4)] .. '","command":"' .. commands[r(4)] ..
-    '"},"runtime":"2.0.0"}'
-end
-local pool = {}
-function request()
-  -- forming 100 fresh events costs wrk more than taking them costs us, so most of a large batch is
-  -- put together from events formed before, each with a fresh id
-  local parts = {}
-  if per == 1 then
-    parts[1] = event()
-  else
-    for i = 1, per do
-      local old = pool[r(4096)]
-      if not old then old = event(); pool[#pool + 1] = old end
-      parts[i] = '{"id":"' .. hex[r(0, 65535)] .. hex[r(0, 65535)] .. string.sub(old, 16)
-    end
-  end
-  return wrk.format(nil, "/v1/events", nil,
-    '{"tool":"stratus","events":[' .. table.concat(parts, ",") .. ']}')
-end
-bad = 0
-function response(status) if status ~= 200 then bad = bad + 1 end end
-"""
+
+BEGIN, END = "<!-- bench/ingest.py begin -->", "<!-- bench/ingest.py end -->"
+A_YEAR = 222  # events of a simulated installation, and a few more or less
 
 
 def main() -> None:
@@ -119,20 +74,45 @@ def main() -> None:
 
     report("decoding alone", 100, _decoding())
     report("the log alone", 100, _log_alone(options.seconds))
-    with _empty_handler() as url:
-        report("empty handler", 1, _wrk(url, 1, 256, options))
+    report("empty handler", 1, _empty(1, 256, options))
+    report("empty handler", 100, _empty(100, 64, options))
+    report("empty handler, a new TLS connection each", 1, _empty(1, 64, options, tls=True))
     with _collector(options) as server:
         report("askfirst, single events", 1, _loaded(server, 1, 256, options))
     with _collector(options) as server:
         report("askfirst, batches of 100", 100, _loaded(server, 100, 64, options))
     with _collector(options, tls=True) as server:
-        close = 'wrk.headers["Connection"] = "close"'
-        measured = _loaded(server, 1, 64, options, close)
+        measured = _loaded(server, 1, 64, options, close=True)
         report("askfirst, a new TLS connection each", 1, measured)
+    if options.stored:
+        with tempfile.TemporaryDirectory(prefix="askfirst-bench-") as name:
+            stored = _fill(Path(name), options.stored)
+            for kind, events, connections in (
+                ("batches of 100", 100, 64),
+                ("single events", 1, 256),
+            ):
+                with _Server(Path(name), "--workers", str(options.workers)) as server:
+                    measured = _loaded(server, events, connections, options)
+                report(f"askfirst, {kind}, {stored:,} stored before", events, measured)
     if options.json:
         print(json.dumps(rows, indent=2))
     else:
         print(_table(rows))
+    if options.write:
+        head, begin, rest = options.write.read_text().partition(BEGIN)
+        _, end, tail = rest.partition(END)
+        if not end:
+            sys.exit(f"there is no {BEGIN} and {END} to write between")
+        text = f"{_surroundings(options)}\n\n{_table(rows)}"
+        options.write.write_text(f"{head}{begin}\n{text}\n{end}{tail}")
+
+
+def _surroundings(options: argparse.Namespace) -> str:
+    return (
+        f"`bench/ingest.py --seconds {options.seconds}`, {options.workers} workers, "
+        f"CPython {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores, "
+        f"load {os.getloadavg()[1]:.1f} over the last five minutes, the bench's own included."
+    )
 
 
 def _options() -> argparse.Namespace:
@@ -140,6 +120,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=10, help="length of each burst")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1, help="of wrk")
+    parser.add_argument("--stored", type=int, default=0, help="about so many events beforehand")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table into FILE too")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
@@ -166,6 +148,14 @@ class _Server:
                 break
         else:
             raise SystemExit("the collector did not start")
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
 
     def counter(self, name: str) -> float:
         """Return what a counter stands at, over all its labels."""
@@ -204,13 +194,21 @@ class _Server:
 def _collector(options: argparse.Namespace, *, tls: bool = False) -> Iterator[_Server]:
     with tempfile.TemporaryDirectory(prefix="askfirst-bench-") as name:
         words = ["--workers", str(options.workers), *(_certificate(Path(name)) if tls else ())]
-        server = _Server(Path(name), *words)
-        try:
+        with _Server(Path(name), *words) as server:
             yield server
-        finally:
-            if server.process.poll() is None:
-                server.process.kill()
-                server.process.wait()
+
+
+def _fill(folder: Path, events: int) -> int:
+    """Fill a store in a folder with about so many events; return how many it has then."""
+    (folder / "telemetry.toml").write_text(CONTRACT)
+    people = str(max(1, events // A_YEAR))
+    done = subprocess.run(
+        [sys.executable, "-m", "askfirst", "simulate", "--contract", "telemetry.toml", "--store",
+         "store.duckdb", "--installations", people, "--days", "365", "--seed", "1"],
+        cwd=folder, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    [stored] = re.findall(r"stored ([\d,]+) events", done.stdout)
+    return int(stored.replace(",", ""))
 
 
 def _certificate(folder: Path) -> list[str]:
@@ -224,10 +222,17 @@ def _certificate(folder: Path) -> list[str]:
 
 
 def _loaded(
-    server: _Server, events: int, connections: int, options: argparse.Namespace, close: str = ""
+    server: _Server,
+    events: int,
+    connections: int,
+    options: argparse.Namespace,
+    *,
+    close: bool = False,
 ) -> dict[str, float]:
     before = server.processor_seconds()
-    measured = _wrk(server.url, events, connections, options, close)
+    measured = load.send(
+        server.url, events, connections, options.seconds, threads=options.threads, close=close
+    )
     after = server.processor_seconds()
     accepted = server.counter("askfirst_events_accepted_total")
     behind = server.counter("askfirst_events_stored_total") + server.counter(
@@ -246,7 +251,7 @@ def _loaded(
         "drained/s": left / seconds if left > 50_000 else float("nan"),
         "resident MB": resident,
         "door µs/request": door / requests * 1e6,
-        "loader µs/event": own / behind * 1e6 if options.workers > 1 else float("nan"),
+        "loader µs/event": own / max(behind, 1) * 1e6 if options.workers > 1 else float("nan"),
     }
 
 
@@ -260,47 +265,11 @@ def _children(number: int) -> list[int]:
     return [int(text) for text in found]
 
 
-# The load
-
-
-def _wrk(
-    url: str, events: int, connections: int, options: argparse.Namespace, close: str = ""
-) -> dict[str, float]:
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(
-            SCRIPT
-            % {
-                "events": events,
-                "now": int(time.time() * 1000) - 60_000,
-                "seed": time.monotonic_ns() % 1_000_000,
-                "close": close,
-            }
-        )
-        script.flush()
-        done = subprocess.run(
-            ["wrk", "-t", str(options.threads), "-c", str(connections), "-d",
-             f"{options.seconds}s", "--latency", "-s", script.name, url],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-    text = done.stdout
-    if "Non-2xx" in text:
-        print(text, file=sys.stderr)
-    requests, seconds = re.findall(r"(\d+) requests in ([\d.]+)s", text)[0]
-    [p99] = re.findall(r"99%\s+([\d.]+)(us|ms|s)", text)
-    scale = {"us": 0.001, "ms": 1.0, "s": 1000.0}[p99[1]]
-    return {
-        "seconds": float(seconds),
-        "requests/s": int(requests) / float(seconds),
-        "events/s": int(requests) * events / float(seconds),
-        "p99 ms": float(p99[0]) * scale,
-    }
-
-
 # The floors
 
 
 EMPTY = """
-import asyncio, sys, httptools, uvloop
+import asyncio, sys, httptools, ssl, uvloop
 ANSWER = (b"HTTP/1.1 200 OK\\r\\ncontent-type: application/json\\r\\ncontent-length: 27\\r\\n\\r\\n"
           b'{"accepted":1,"dropped":[]}')
 class Empty(asyncio.Protocol):
@@ -310,23 +279,44 @@ class Empty(asyncio.Protocol):
         self.parser.feed_data(data)
     def on_message_complete(self):
         self.transport.write(ANSWER)
+        if not self.parser.should_keep_alive():
+            self.transport.close()
 async def main():
-    server = await asyncio.get_running_loop().create_server(Empty, "127.0.0.1", 0)
+    context = None
+    if len(sys.argv) > 1:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.num_tickets = 0
+        context.load_cert_chain("cert.pem", "key.pem")
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Empty, "127.0.0.1", 0, ssl=context)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 uvloop.run(main())
 """
 
 
-@contextmanager
-def _empty_handler() -> Iterator[str]:
-    process = subprocess.Popen([sys.executable, "-c", EMPTY], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-    finally:
-        process.kill()
-        process.wait()
+def _empty(
+    events: int, connections: int, options: argparse.Namespace, *, tls: bool = False
+) -> dict[str, float]:
+    """Measure one process that answers and does nothing."""
+    with tempfile.TemporaryDirectory(prefix="askfirst-bench-") as name:
+        words = _certificate(Path(name)) if tls else []
+        process = subprocess.Popen(
+            [sys.executable, "-c", EMPTY, *words], stdout=subprocess.PIPE, text=True, cwd=name
+        )
+        assert process.stdout is not None
+        try:
+            url = f"{'https' if tls else 'http'}://127.0.0.1:{int(process.stdout.readline())}"
+            before = _processor_seconds(process.pid)
+            measured = load.send(
+                url, events, connections, options.seconds, threads=options.threads, close=tls
+            )
+            took = _processor_seconds(process.pid) - before
+        finally:
+            process.kill()
+            process.wait()
+    requests = measured["requests/s"] * measured["seconds"]
+    return {**measured, "door µs/request": took / requests * 1e6}
 
 
 def _decoding() -> dict[str, float]:
@@ -397,6 +387,7 @@ COLUMNS = (
     "loaded meanwhile/s",
     "drained/s",
     "resident MB",
+    "load µs/request",
     "door µs/request",
     "loader µs/event",
 )

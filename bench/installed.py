@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.metadata
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PINS = ROOT / "bench" / "requirements-peers.txt"
+PROGRAMS = ROOT / "bench" / "programs"
 CACHE = ROOT / ".venv" / "bench"  # goes when the environment does
 
 
@@ -34,6 +36,14 @@ def install_ours(python: Path) -> None:
         old.unlink()
     _call(sys.executable, "-m", "build", "--wheel", "--outdir", wheels, ROOT)
     _pip(python, "--no-index", "--no-deps", "--force-reinstall", *wheels.glob("*.whl"))
+
+
+def install_programs(python: Path) -> None:
+    """Put the programs of the comparison where a user's tools are, compiled, as installers do."""
+    [site] = python.parents[1].glob("lib/python*/site-packages")
+    for program in PROGRAMS.glob("*.py"):
+        shutil.copy(program, site)
+    _call(python, "-m", "compileall", "-q", *[site / path.name for path in PROGRAMS.glob("*.py")])
 
 
 def sizes(python: Path) -> tuple[int, int]:

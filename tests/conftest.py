@@ -14,7 +14,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.stores.server import Place
+    from tests.stores.server import Cluster, Place
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 settings.register_profile("askfirst", deadline=None)  # a busy machine is no failure
@@ -55,6 +55,15 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
     with server.running(tmp_path_factory.mktemp("clickhouse")) as place:
         yield place
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Two ClickHouse servers that are the shards of one cluster."""
+    from tests.stores import server
+
+    with server.paired(tmp_path_factory.mktemp("cluster")) as pair:
+        yield pair
 
 
 @pytest.fixture(autouse=True)

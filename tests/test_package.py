@@ -126,13 +126,18 @@ def code(wheel: Path) -> set[str]:
 
 
 def here() -> set[str]:
-    """Every file of the package in this repository, and the example."""
+    """Every file of the package in this repository, and the example.
+
+    But for a licence, which wheels keep among their licences.
+    """
     found = set()
     for root, prefix in (
         (ROOT / "src" / "askfirst", "askfirst"),
         (ROOT / "examples" / "stratus" / "stratus", "askfirst/_example/stratus"),
     ):
         for path in root.rglob("*"):
+            if path.name == "LICENSE":
+                continue
             if path.is_file() and "__pycache__" not in path.parts:
                 found.add(f"{prefix}/{path.relative_to(root).as_posix()}")
     return found

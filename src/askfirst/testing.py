@@ -24,9 +24,9 @@ from weakref import WeakSet
 
 import pytest
 
-from askfirst.client import Telemetry, dotfile, queue, recording, sender, spawn
+from askfirst import Telemetry
+from askfirst.client import Places, dotfile, queue, recording, sender, spawn
 from askfirst.client.consent import CI_VARIABLES
-from askfirst.client.usual import Places
 from askfirst.contract.event import flatten, now_ms
 from askfirst.contract.jsontext import loads
 from askfirst.contract.version import is_released

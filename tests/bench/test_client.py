@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import budgets
 import cases
 import client
 import installed
@@ -17,7 +18,15 @@ PAGE = ROOT / "docs" / "measured.md"
 
 
 def fault(**more: Any) -> dict[str, Any]:
-    found = {"added": 0.0, "held": 0.0, "kept": True, "lines": 0, "code": 0, "rounds": 3}
+    found = {
+        "added": 0.0,
+        "over_well": None,
+        "held": 0.0,
+        "kept": True,
+        "lines": 0,
+        "code": 0,
+        "rounds": 3,
+    }
     return {**found, **more}
 
 
@@ -44,6 +53,7 @@ def test_a_fault_is_said_in_words(found: dict[str, Any], text: str) -> None:
 def test_the_table_has_a_cell_for_each_head() -> None:
     row = {
         "case": "one",
+        "host_ms": 12.5,
         "cpu_added_ms": 0.256,
         "times_floor": 1.0,
         "cpu_others_ms": 0.0,
@@ -87,7 +97,7 @@ def test_every_peer_is_pinned_and_has_its_program() -> None:
     pins = installed.PINS.read_text().splitlines()
     for name, program in cases.PEERS.items():
         assert any(pin.startswith(f"{name}==") for pin in pins)
-        assert (cases.PROGRAMS / f"{program}.py").is_file()
+        assert (installed.PROGRAMS / f"{program}.py").is_file()
     for pin in pins:
         assert not pin or pin.startswith("#") or "==" in pin
 
@@ -110,3 +120,33 @@ def test_sizes_are_those_of_the_files(tmp_path: Path) -> None:
     (site / "listed-nowhere.py").write_bytes(b"#" * 1000)
     plain = 70 + (info / "METADATA").stat().st_size
     assert installed.sizes(tmp_path / "bin" / "python") == (plain, plain + 200)
+
+
+def measured(label: str, **more: Any) -> dict[str, Any]:
+    """A row of a machine that is twice as slow as the one the budgets were set on."""
+    at = {name: fault(over_well=4.0) for name in budgets.FAULTS}
+    row = {"case": label, "cpu_added_ms": 0.5, "cpu_others_ms": 0.0, "faults": at}
+    return {**row, "installed_bytes": 240_000, **more}
+
+
+def test_a_budget_is_held_against_what_the_floor_says_of_the_machine() -> None:
+    ours = [cases.ours(host, state) for host in cases.HOSTS for state in cases.STATES]
+    rows = [
+        measured(cases.FLOOR, cpu_added_ms=0.52),
+        *[measured(label, cpu_added_ms=0.6 if "delivery" not in label else 5.0) for label in ours],
+        measured(cases.SENDER, cpu_others_ms=141.0),
+        measured(cases.SENDER_FLOOR, cpu_others_ms=120.0),
+    ]
+    kept = {budget.what: budget.holds for budget in budgets.budgets(rows)}
+    broken = {what for what, holds in kept.items() if not holds}
+    assert broken == {
+        "CPU of starting a delivery, bare",
+        "CPU of starting a delivery, on click",
+        "CPU of the sender, one https delivery",
+    }
+    text = budgets.table(rows)
+    assert "| CPU added, bare: refused | 0.3 ms | 0.60 ms | 0.30 ms | yes |" in text
+    assert (
+        "| CPU of the sender, one https delivery | 70 ms | 141.00 ms | 70.50 ms | **no** |" in text
+    )
+    assert "| installed | 0.25 MB | 0.24 MB | - | yes |" in text

@@ -107,3 +107,24 @@ def test_two_forms_may_share_a_document() -> None:
     half = notices.renew(both, WIDER, "prompt")
     assert notices.stale(half, WIDER) != ""
     assert notices.stale(notices.renew(half, WIDER, "telemetry"), WIDER) == ""
+
+
+def test_the_notice_names_everything_that_is_collected() -> None:
+    text = notices.telemetry(CONTRACT)
+    for name in (
+        "id",
+        "installationId",
+        "timestamp",
+        "cli.version",
+        "cli.command",
+        *CONTRACT.fields,
+    ):
+        assert f"| `{name}` |" in text
+    for command in CONTRACT.commands:
+        assert f"`{command}`" in text
+    for said in (CONTRACT.digest, CONTRACT.contact, CONTRACT.collector, "STRATUS_TELEMETRY=0"):
+        assert said in text
+
+
+def test_a_purpose_cannot_break_the_table() -> None:
+    assert "a \\| b" in notices.telemetry(parse(GOOD.replace("Where must it run?", "a | b")))

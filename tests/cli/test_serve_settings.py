@@ -26,6 +26,7 @@ OPTIONS = {
 CASES: dict[str, tuple[str, Any, list[tuple[Any, Any]]]] = {
     "contract": ("contracts", None, [(["f"], ("f",)), ("e", ("e",)), ("c", ("c",))]),
     "store": ("store", None, [("f", "f"), ("e", "e"), ("c", "c")]),
+    "ack": ("ack", "log", [("store", "store"), ("log", "log"), ("store", "store")]),
     "host": ("host", "127.0.0.1", [("::1", "::1"), ("e", "e"), ("c", "c")]),
     "port": ("port", 8600, [(1, 1), ("2", 2), ("3", 3)]),
     "tls-cert": ("tls_cert", None, [("f", "f"), ("e", "e"), ("c", "c")]),

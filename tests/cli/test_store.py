@@ -73,7 +73,7 @@ def fill(place: Path, events: list[dict[str, Any]]) -> None:
     store = open_store(place)
     store.declare(contract)
     batch = Batch(Position("", 0, 0))
-    batch.add(frame, batch.position)
+    batch.add(frame)
     store.load(batch.events(), {})
     store.close()
 

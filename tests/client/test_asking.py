@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from askfirst.client import Telemetry, dotfile, prompt, spawn, usual
+from askfirst import Telemetry, client
+from askfirst.client import dotfile, prompt, spawn
 from askfirst.contract.event import now_ms
 from askfirst.contract.loading import load
 from tests.client.program import PROGRAMS
@@ -71,7 +72,7 @@ def state(home: Path) -> str:
 def usual_is_known(home: Path) -> bool:
     """Whether a Yes is remembered, so that the next run does not decide afresh."""
     made = telemetry(home)
-    return usual.is_agreed(made, made.answers() or b"")
+    return client.is_agreed(made, made.answers() or b"")
 
 
 def test_a_no_to_this_version_is_not_asked_again(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from askfirst.client import Telemetry, commands, dotfile, log, queue, spawn
+from askfirst import Telemetry
+from askfirst.client import commands, dotfile, log, queue, spawn
 from askfirst.client.vocabulary import ALIASES, COMMANDS, is_command
 from askfirst.contract.event import now_ms
 from tests.client.program import PROGRAMS

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 import askfirst
-from askfirst.client import Telemetry, dotfile, spawn
+from askfirst import Telemetry
+from askfirst.client import dotfile, spawn
 from askfirst.contract.event import now_ms
 from askfirst.contract.loading import load
 from tests.client.program import PROGRAMS
@@ -87,15 +88,14 @@ def due():
 """
 
 SHA = "_sha2" if sys.version_info >= (3, 12) else "_sha256"
-NO_YES = {"askfirst", "askfirst.client"}
-A_YES = NO_YES | {"askfirst.client.usual", "askfirst.contract", SHA, "fcntl"}
+NO_YES = {"askfirst"}
+A_YES = NO_YES | {"askfirst.client", "askfirst.contract", SHA, "fcntl"}
 A_YES |= {"itertools"}  # for a bucket; it is built in
 MODULES = {
     "undecided": NO_YES,
     "refused": NO_YES,
     "consenting": A_YES,
-    "due": A_YES
-    | {f"askfirst.client.{name}" for name in ("folders", "lock", "queue", "source", "spawn")},
+    "due": A_YES | {f"askfirst.client.{name}" for name in ("folders", "lock", "spawn")},
 }
 OF_CLICK = {"askfirst.integrations", "askfirst.integrations.click"}
 OF_CLICK |= {"askfirst.integrations.click_tree"}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from askfirst.client import dotfile, queue, spawn
+from askfirst.client import LONGEST_PAUSE_MS, dotfile, queue, spawn
 from askfirst.contract.event import now_ms
 from tests.client.program import NO_SELECTED
 from tests.client.receiving import black_hole
@@ -155,7 +155,7 @@ def test_a_clock_that_jumps(tool: Tool, receiver: Receiver, days: int) -> None:
     tool.settle()
     assert len(receiver.posts) <= 6
     waits = spawn.read_schedule(str(tool.state))[0] - now_ms()
-    assert waits <= spawn.LONGEST_PAUSE_MS
+    assert waits <= LONGEST_PAUSE_MS
     tool.delivers(receiver)
     assert queue.lost(str(tool.state)) == (3 if days <= -30 else 0)
     assert receiver.ids.total() == len(receiver.ids) == 6 - queue.lost(str(tool.state))

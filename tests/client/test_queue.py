@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from askfirst.client import queue
+from askfirst.client import folders, queue
 
 DIGEST = "sha256:" + "ab" * 32
 
@@ -215,15 +215,15 @@ def test_what_cannot_be_deleted_is_in_the_way(
 ) -> None:
     path = str(tmp_path / "lost")
     in_the_way(path, "folder")
-    monkeypatch.setattr(queue, "discard", lambda _path: None)
+    monkeypatch.setattr(folders, "discard", lambda _path: None)
     with pytest.raises(OSError, match="is in the way"):
-        queue.open_own(path)
+        folders.open_own(path)
     queue.add_lost(str(tmp_path), 2)  # an event must not be the price of a number
 
 
 def test_a_folder_that_is_not_there_cannot_be_counted_in(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        queue.open_own(str(tmp_path / "none" / "lost"))
+        folders.open_own(str(tmp_path / "none" / "lost"))
     queue.add_lost(str(tmp_path / "none"), 1)
     assert queue.lost(str(tmp_path / "none")) == 0
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from askfirst.client import Telemetry, dotfile, queue, spawn
+from askfirst import Telemetry
+from askfirst.client import dotfile, queue, spawn
 from askfirst.contract.event import now_ms
 from askfirst.contract.loading import load
 from tests.client.program import PROGRAMS

@@ -82,6 +82,7 @@ def test_posts_json_and_says_little_about_itself(server: Server) -> None:
         "Host": f"127.0.0.1:{server.server_address[1]}",
         "Accept-Encoding": "identity",
         "Content-Length": "7",
+        "Connection": "close",
         "Content-Type": "application/json",
         "User-Agent": f"askfirst/{__version__}",
         "Accept": "application/json",

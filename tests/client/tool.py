@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import askfirst
-from askfirst.client import Telemetry, spawn
+from askfirst import Telemetry
+from askfirst.client import spawn
 from askfirst.contract.event import now_ms
 from tests.client.program import Program
 from tests.client.terminal import PATIENCE_S

@@ -93,7 +93,7 @@ class MemoryStore:
     def query(self, name: str, parameters: Mapping[str, object]) -> list[tuple[object, ...]]:
         raise NotImplementedError
 
-    def erase(self, tool: str, installation: bytes) -> int:
+    def erase(self, tool: str, installation: bytes, _until: int = 0) -> int:
         with self._lock:
             self._refuse()
             gone = [k for k, row in self.rows.items() if k[0] == tool and row[2] == installation]

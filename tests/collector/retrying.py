@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import os
@@ -31,9 +32,12 @@ PATIENCE = 120.0  # seconds that a client goes on trying to deliver one batch
 class Client(threading.Thread):
     """Delivers batch after batch of new events, each until it is acknowledged."""
 
-    def __init__(self, port: int, number: int, *, most: int = 40) -> None:
+    def __init__(
+        self, port: int, number: int, *, most: int = 40, installations: int = 1, keep: bool = False
+    ) -> None:
         super().__init__(daemon=True)
         self.acknowledged: list[str] = []  # ids of events
+        self.events: list[dict[str, Any]] = []  # what was acknowledged, if `keep`
         self.batches = 0
         self.lost = 0  # attempts whose answer never came
         self.refusals: Counter[tuple[int, str]] = Counter()  # by status and Retry-After
@@ -41,7 +45,9 @@ class Client(threading.Thread):
         self._port = port
         self._most = most
         self._random = random.Random(number)
-        self._installation = f"{number:064x}"
+        self._number = number
+        self._installations = installations
+        self._keep = keep
         self._over = threading.Event()
         self._connection: http.client.HTTPConnection | None = None
 
@@ -51,6 +57,7 @@ class Client(threading.Thread):
             self._deliver(json.dumps({"tool": "stratus", "events": events}).encode(), len(events))
             if not self.problem:
                 self.acknowledged += [event["id"] for event in events]
+                self.events += events if self._keep else []
                 self.batches += 1
         if self._connection is not None:
             self._connection.close()
@@ -65,7 +72,24 @@ class Client(threading.Thread):
     def _event(self) -> dict[str, Any]:
         # times of a minute, so that a duplicate has neighbours it must not be taken for
         moment = now_ms() - self._random.randrange(60_000)
-        return make_event(installationId=self._installation, timestamp=moment)
+        if self._installations == 1:
+            return make_event(installationId=f"{self._number:064x}", timestamp=moment)
+        return self._varied(moment)
+
+    def _varied(self, moment: int) -> dict[str, Any]:
+        """Return an event of two months, so that there is something to answer."""
+        chance = self._random
+        who = self._number * self._installations + chance.randrange(self._installations)
+        name = hashlib.sha256(str(who).encode()).hexdigest()
+        return make_event(
+            installationId=name,
+            timestamp=moment - chance.randrange(60) * 86_400_000,
+            cli={"version": chance.choice(["3.1.2", "3.2.0"]), "command": "start"},
+            application={
+                "name": name[::-1] if chance.random() < 0.7 else "92" * 32,
+                "env": chance.choice(["95", "96"]) * 32,
+            },
+        )
 
     def _deliver(self, body: bytes, size: int) -> None:
         end = time.monotonic() + PATIENCE
@@ -103,9 +127,9 @@ class Client(threading.Thread):
 
 
 @contextmanager
-def clients(port: int, number: int, **settings: Any) -> Iterator[list[Client]]:
-    """Run so many clients; at the end each finishes what it is at."""
-    running = [Client(port, each, **settings) for each in range(number)]
+def clients(port: int, number: int, *, first: int = 0, **settings: Any) -> Iterator[list[Client]]:
+    """Run so many clients, numbered from `first`; at the end each finishes what it is at."""
+    running = [Client(port, first + each, **settings) for each in range(number)]
     for client in running:
         client.start()
     yield running

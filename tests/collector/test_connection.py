@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from askfirst.collector import connection
-from askfirst.collector.connection import Entrance, Stage
+from askfirst.collector.connection import Stage
+from askfirst.collector.entrance import Entrance
 from tests.collector.serving import DEADLINE
 
 

@@ -8,7 +8,7 @@ from askfirst.collector.frames import EventsFrame, pack_moments
 from askfirst.collector.gather import Batch
 from askfirst.stores.base import DAY_MS, Position
 
-START, ONE, TWO = Position("log", 0, 0), Position("log", 0, 10), Position("log", 1, 0)
+START = Position("log", 0, 0)
 
 
 def frame(tool: str, size: int, received: int = 5, **more: object) -> EventsFrame:
@@ -29,12 +29,12 @@ def frame(tool: str, size: int, received: int = 5, **more: object) -> EventsFram
 
 def test_frames_of_a_tool_are_laid_end_to_end() -> None:
     batch = Batch(START)
-    batch.add(frame("a", 2, x=["1", None], y=[None, True], dropped=2), ONE)
-    batch.add(frame("b", 1), ONE)
-    batch.add(frame("a", 1, received=6, z=["3"], dropped=1, removed=1), TWO)
+    batch.add(frame("a", 2, x=["1", None], y=[None, True], dropped=2))
+    batch.add(frame("b", 1))
+    batch.add(frame("a", 1, received=6, z=["3"], dropped=1, removed=1))
 
     events, other = batch.events()
-    assert (batch.size, batch.position, len(events)) == (4, TWO, 3)
+    assert (batch.size, len(events)) == (4, 3)
     assert events.rows_of_fields() == [{"x": "1"}, {"y": True}, {"z": "3"}]
     assert events.ids() == [bytes(16), b"\1" * 16, bytes(16)]
     assert events.installations() == [bytes(32), b"\1" * 32, bytes(32)]
@@ -46,7 +46,7 @@ def test_frames_of_a_tool_are_laid_end_to_end() -> None:
 
 def test_a_frame_of_counts_alone_is_work_too() -> None:
     batch = Batch(START)
-    batch.add(frame("a", 0, dropped=1), ONE)
+    batch.add(frame("a", 0, dropped=1))
 
     assert (batch.size, batch.events()) == (1, [])
 
@@ -55,6 +55,6 @@ def test_columns_of_different_length_are_refused() -> None:
     made = frame("a", 2)
     made.command.pop()
     batch = Batch(START)
-    batch.add(made, ONE)
+    batch.add(made)
     with pytest.raises(ValueError, match="length"):
         batch.events()

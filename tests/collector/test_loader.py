@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -266,3 +269,14 @@ def test_retention_runs_at_the_start_and_once_a_day(
         ("stratus", first - 395 * DAY_MS),
         ("stratus", first + DAY_MS - 395 * DAY_MS),
     ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is of processes, not of threads")
+def test_it_stands_back_for_others_if_it_is_told_to(bench: Bench) -> None:
+    def nice_of(_store: Any) -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    ours = nice_of(None)
+    bench.new_loader(nice=3).start()
+    assert asyncio.run(bench.loader.do(nice_of)) == min(ours + 3, 19)
+    assert nice_of(None) == ours

@@ -122,6 +122,18 @@ def test_no_count_is_lost_between_threads() -> None:
     assert counted(metrics.counts(), f"{COMMIT}_count") == {(): 20_000}
 
 
+def test_a_cell_is_a_part_of_its_counter() -> None:
+    metrics = Metrics()
+    name, label = "askfirst_events_accepted_total", {"tool": "stratus"}
+    cell = metrics.cell(name, **label)
+    assert counted(metrics.counts(), name) == {}  # nothing of that kind has been seen
+    metrics.add(name, 2, **label)
+    cell.n += 3
+    assert metrics.cell(name, **label) is cell
+    assert metrics.value(name, **label) == 5
+    assert counted(metrics.counts(), name) == {("stratus",): 5}
+
+
 def test_a_name_that_is_not_declared_cannot_be_counted() -> None:
     with pytest.raises(AssertionError, match="askfirst_made_up_total"):
         Metrics().add("askfirst_made_up_total")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from askfirst.contract.loading import parse
-from askfirst.contract.notice import NEVER, agree_label, notice, question
+from askfirst.contract.notice import NEVER, agree_label, question
 from tests.contract.test_loading import GOOD
 
 CONTRACT = parse(GOOD)
@@ -31,25 +31,3 @@ def test_many_commands_do_not_push_the_question_off_the_screen() -> None:
     names = ", ".join(f'"c{number}"' for number in range(40))
     many = parse(GOOD.replace('"start", "stop", "db migrate"', names))
     assert "c11 and 28 more" in question(many)
-    assert "c39" in notice(many)
-
-
-def test_the_notice_names_everything_that_is_collected() -> None:
-    text = notice(CONTRACT)
-    for name in (
-        "id",
-        "installationId",
-        "timestamp",
-        "cli.version",
-        "cli.command",
-        *CONTRACT.fields,
-    ):
-        assert f"| `{name}` |" in text
-    for command in CONTRACT.commands:
-        assert f"`{command}`" in text
-    for said in (CONTRACT.digest, CONTRACT.contact, CONTRACT.collector, "STRATUS_TELEMETRY=0"):
-        assert said in text
-
-
-def test_a_purpose_cannot_break_the_table() -> None:
-    assert "a \\| b" in notice(parse(GOOD.replace("Where must it run?", "a | b")))

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from askfirst.cli import notices
 from askfirst.contract.loading import parse
 from askfirst.contract.model import Contract, ContractError
-from askfirst.contract.notice import notice, question
+from askfirst.contract.notice import question
 from askfirst.contract.sampling import limit, percent, takes_part
 from tests.contract.test_loading import GOOD
 
@@ -75,9 +76,9 @@ def test_a_larger_share_collects_no_more_of_anybody() -> None:
 
 
 def test_who_is_asked_is_told_the_share() -> None:
-    for text in (question(sampled(0.1)), notice(sampled(0.1))):
+    for text in (question(sampled(0.1)), notices.telemetry(sampled(0.1))):
         assert "Of those who say Yes, 10 % take part, drawn at random" in text
-    for text in (question(parse(GOOD)), notice(parse(GOOD))):
+    for text in (question(parse(GOOD)), notices.telemetry(parse(GOOD))):
         assert "take part" not in text
 
 

@@ -12,8 +12,9 @@ from askfirst.simulation import arrivals, compare, fill, truth
 from askfirst.stores.opening import open_store
 from tests.stores import places
 
-# (engine, seed): the embedded store is asked about many populations, a server about some of them
+# (engine, seed): the embedded store is asked about many populations, servers about some of them
 MANY = [
+    pytest.param(places.CLUSTER, 3, marks=pytest.mark.slow),
     *(pytest.param("duckdb", seed, marks=pytest.mark.slow) for seed in range(3, 20)),
     *(pytest.param("clickhouse", seed, marks=pytest.mark.slow) for seed in range(3, 5)),
 ]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ENGINES = ("duckdb", "clickhouse")
+CLUSTER = "cluster"  # the second engine, on two servers: what costs much is not tried there again
 
 
 @contextmanager
@@ -17,7 +18,7 @@ def place(engine: str, folder: Path, request: pytest.FixtureRequest) -> Iterator
     if engine == "duckdb":
         yield str(folder / "store.duckdb")
         return
-    server = request.getfixturevalue("clickhouse")
+    server = request.getfixturevalue(engine)
     url = server.new()
     try:
         yield url

@@ -25,6 +25,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from askfirst.stores.clickhouse.connecting import Address
+from askfirst.stores.clickhouse.migrating import init
+
 PACKAGE = "@chdb/lib-linux-x64-gnu"
 VERSION = "26.7.3-stable.1"
 NPM_PATIENCE_S = 600  # 178 MB
@@ -82,7 +85,7 @@ class Server(Place):
         self.folder = folder
         self.port, self.native_port = free_port(), free_port()
         super().__init__(f"http://127.0.0.1:{self.port}")
-        self._config = config
+        self.config = config
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -96,9 +99,9 @@ class Server(Place):
             f"--tcp_port={self.native_port}",
             f"--query={SERVE}",
         ]
-        if self._config:
+        if self.config:
             file = self.folder / "config.xml"
-            file.write_text(f"<clickhouse>{self._config}</clickhouse>")
+            file.write_text(f"<clickhouse>{self.config}</clickhouse>")
             words.insert(1, f"--config-file={file}")
         with (self.folder / "said.txt").open("ab") as said:
             self._process = subprocess.Popen(
@@ -121,6 +124,17 @@ class Server(Place):
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def revive(self) -> bool:
+        """Start it again if it has ended by itself, as a service manager would; say whether it had.
+
+        The engine of the package aborts now and then when another host breaks off.
+        """
+        if self._process is None or self._process.poll() is None:
+            return False
+        self.kill()
+        self.start()
+        return True
 
     def _answers(self) -> bool:
         with socket.socket() as probe:
@@ -163,6 +177,58 @@ def running(folder: Path) -> Iterator[Place]:
         return
     with started(folder) as server:
         yield server
+
+
+class Cluster:
+    """Two servers, each of which knows both as the shards of one cluster."""
+
+    name = "pair"
+
+    def __init__(self, servers: tuple[Server, Server]) -> None:
+        self.servers = servers
+
+    @property
+    def hosts(self) -> list[str]:
+        return [f"127.0.0.1:{server.port}" for server in self.servers]
+
+    def new(self) -> str:
+        """Make a store on both; return its URL at the first."""
+        url = self.servers[0].new()
+        init(Address.of(url), self.name, self.hosts, replicas=False)
+        return url
+
+    def drop(self, url: str) -> None:
+        for server in self.servers:
+            server.drop(url)
+
+
+@contextmanager
+def paired(folder: Path) -> Iterator[Cluster]:
+    """Give a cluster of two servers that have been started, and end them."""
+    for attempt in range(ATTEMPTS):
+        servers = Server(folder / f"{attempt}a"), Server(folder / f"{attempt}b")
+        shards = "".join(
+            f"<shard><internal_replication>true</internal_replication><replica>"
+            f"<host>127.0.0.1</host><port>{server.native_port}</port></replica></shard>"
+            for server in servers
+        )
+        config = f"<remote_servers><{Cluster.name}>{shards}</{Cluster.name}></remote_servers>"
+        try:
+            for server in servers:
+                server.config = config
+                server.start()
+        except RuntimeError:
+            for server in servers:
+                server.kill()
+            if attempt == ATTEMPTS - 1:
+                raise
+            continue
+        break
+    try:
+        yield Cluster(servers)
+    finally:
+        for server in servers:
+            server.kill()
 
 
 def free_port() -> int:

@@ -1,1 +1,1 @@
-"""Third-party code that is copied because the client may have no dependency."""
+"""tomli 2.0.1, for Python 3.10: what tomllib is in 3.11. The client may have no dependency."""

@@ -12,7 +12,18 @@ from collections.abc import Callable
 
 from askfirst.contract.hashing import hash_text
 from askfirst.contract.model import Contract
-from askfirst.contract.notice import KEYS, NEVER, NO, agree_label, notice, question, table, wrap
+from askfirst.contract.notice import (
+    ALWAYS_FOR,
+    KEYS,
+    NEVER,
+    NO,
+    agree_label,
+    always,
+    describe,
+    question,
+    sampled,
+    wrap,
+)
 
 PROMPT_COLUMNS = 79  # what the question takes of a terminal of 80
 BLANK = re.compile(r"\[fill in: [^\]]*\]")
@@ -28,6 +39,76 @@ def prompt(contract: Contract) -> str:
     asked = wrap(f"{question(contract)}\n\n{KEYS}", PROMPT_COLUMNS)
     choices = [f"> {NO}", f"  {agree_label(contract)}"]
     return "\n".join([asked, *choices]) + "\n"
+
+
+def rows(contract: Contract) -> list[tuple[str, str, str]]:
+    """Return (name, how it leaves the machine, purpose) for everything an event may have."""
+    own = [(field.name, describe(field), field.purpose) for field in contract.fields.values()]
+    return [*((name, how, ALWAYS_FOR) for name, how in always(contract)), *own]
+
+
+def table(contract: Contract) -> str:
+    """Return `rows` as the body of a Markdown table."""
+    cells = [[part.replace("|", "\\|") for part in row] for row in rows(contract)]
+    return "\n".join(f"| `{name}` | {how} | {why} |" for name, how, why in cells)
+
+
+def telemetry(contract: Contract) -> str:
+    """Return TELEMETRY.md, the privacy notice that belongs beside the tool's README."""
+    name = contract.name
+    variable = f"{name.upper().replace('-', '_')}_TELEMETRY"
+    secure = " over TLS" if contract.collector.startswith("https:") else ""
+    return f"""# Telemetry in {contract.title}
+
+{contract.title} asks once, before anything is collected, whether it may share how you use it.
+The default is No, and No has no disadvantage. Until you say Yes, nothing is collected, nothing is
+sent, and no identifier is made.
+
+## Who asks
+
+{contract.organisation} is the controller. Questions, requests and the data protection officer:
+{contract.contact}. Events go to {contract.collector}{secure}. More: {contract.details}
+
+## What is collected, after a Yes
+
+One event for each of these commands: {", ".join(f"`{c}`" for c in contract.commands)}. No other
+command is ever recorded.
+
+| what | how it leaves your machine | why |
+| --- | --- | --- |
+{table(contract)}
+
+Never: {NEVER}.
+{chr(10) + sampled(contract) + chr(10) if contract.sample < 1 else ""}
+The data is pseudonymous, not anonymous: the same installation always has the same hash.
+Events are deleted after {contract.retention_days} days. They serve no decision about anybody, and
+no automated one (GDPR, Art. 22).
+
+## Your choices
+
+| to | do |
+| --- | --- |
+| see the present state, and why | `{name} telemetry status` |
+| agree | `{name} telemetry on` |
+| revoke, and delete the identifier and whatever is unsent | `{name} telemetry off` |
+| see what the next event would be | `{name} telemetry show` |
+| see what was sent, and when | `{name} telemetry log` |
+| have everything that was collected deleted | `{name} telemetry erase` |
+| print each event and send none | set `{variable}=log` |
+| keep it off, whatever was answered | set `{variable}=0` or `DO_NOT_TRACK=1` |
+
+It never asks and never sends under CI. It asks again only when a newer version runs after a No,
+or when a new version would collect more than you agreed to.
+
+## Your rights
+
+The legal basis is your consent, and nothing else (GDPR, Art. 6(1)(a)). You can withdraw it at any
+time, with one command like the one that gives it; what was collected before stays lawful until it
+is erased. You may ask {contract.contact} for access, correction, restriction and a copy, and
+complain to a data protection authority.
+
+Contract: `{contract.digest}`
+"""
 
 
 def art13(contract: Contract) -> str:
@@ -142,7 +223,7 @@ def _fenced_prompt(contract: Contract) -> str:
 
 
 FORMS: dict[str, Callable[[Contract], str]] = {
-    "telemetry": notice,
+    "telemetry": telemetry,
     "prompt": _fenced_prompt,
     "art13": art13,
     "art30": art30,
@@ -229,8 +310,6 @@ def _marked(contract: Contract, form: str) -> str:
 
 
 def _purposes(contract: Contract) -> list[str]:
-    from askfirst.contract.notice import rows
-
     return list(dict.fromkeys(purpose for _, _, purpose in rows(contract)))
 
 

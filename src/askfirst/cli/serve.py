@@ -83,6 +83,13 @@ def _network(
     metavar="PATH|URL",
     help="Where events are kept. [~/.local/share/askfirst/askfirst.duckdb]",
 )
+@click.option(
+    "--ack",
+    type=click.Choice(["log", "store"]),
+    default="log",
+    show_default=True,
+    help="Where events are when they are acknowledged; with store nothing is kept here.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -155,6 +162,7 @@ def command(
     contracts: tuple[str, ...],
     more: tuple[str, ...],
     store: str | None,
+    ack: str,
     host: str,
     port: int,
     tls_cert: str | None,
@@ -178,6 +186,10 @@ def command(
         raise click.UsageError("--tls-cert and --tls-key belong together; give both")
     if no_token and not is_loopback(host):
         raise click.UsageError(f"--no-token shows the answers to everybody who reaches {host}")
+    if ack == "store" and "://" not in (store or ""):
+        raise click.UsageError("--ack store needs a store on a server: --store clickhouse://…")
+    if ack == "store" and workers > 1:
+        raise click.UsageError("--ack store goes with --workers 1; start more collectors instead")
     least = LEAST_LOG_BYTES * log_count(workers)
     if log_quota < least:
         raise click.BadParameter(
@@ -197,13 +209,14 @@ def command(
             listener = stack.enter_context(listen(host, port))
             token = read_token(settings.state_folder(os.environ))
             private.make_folder(settings.beside(place, "", os.environ).parent)
-            opened: Store = stack.enter_context(closing(open_own(place, os.environ)))
+            opened: Store = stack.enter_context(closing(open_own(place, os.environ, patient=True)))
             app = build_app(
                 settings.Config(
                     contracts=agreed,
                     log_folder=settings.beside(place, "-log", os.environ),
                     token=None if no_token else token,
                     store=None if "://" in place else Path(place),
+                    ack=ack,
                     workers=workers,
                     quota_bytes=log_quota,
                     limits=settings.Limits(trusted_proxies=trusted_proxy, **limits),

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from askfirst.cli import cluster
 from askfirst.cli.asking import send
 from askfirst.cli.contract import read
 from askfirst.cli.main import Failure
@@ -155,6 +156,9 @@ def erase(installation: str, tool: str | None, store: str | None) -> None:
     click.echo(f"erased {answer['erased']:,} events", err=True)
 
 
+command.add_command(cluster.command)
+
+
 def _do(job: str, place: str | None, asked: msgspec.Struct) -> dict[str, Any]:
     """Have a job of `collector.upkeep` done, by the collector that holds the store if one does."""
     name = _named(place)
@@ -260,7 +264,7 @@ def _take(
         sifted = sift(rows, Rules(terms, now_ms()))
         dropped.update(reason.value for _, reason in sifted.dropped)
         batch = Batch(Position("", 0, 0))
-        batch.add(sifted.frame, batch.position)
+        batch.add(sifted.frame)
         events = [_as_they_happened(part) for part in batch.events()]
         loaded = store.load(events, {})
         stored, duplicate = stored + loaded.stored, duplicate + loaded.duplicate

@@ -1,345 +1,317 @@
 """What runs inside other people's programs; standard library only, silent, about a millisecond.
 
-Here is Telemetry, the one object an author meets, with all that a run needs whose user never said
-Yes. It is one module because each costs a program 0.1 ms at every start; whatever else there is to
-do is imported where it is done.
+Here is the usual run of a user who said Yes; one module, because each costs 0.1 ms. What was
+decided and compiled at the Yes is remembered: beside the queue lies a file with the contract in
+short. Its seal is a hash over itself, the bytes of the dotfile, which hold the UUID, the identity
+of the contract's file, and the versions of the tool and of this package. So an `off`, an edited
+answer or a wider contract unmakes it, and who cannot read the dotfile cannot forge it. Whatever is
+not as usual is left to `recording`, which decides afresh and remembers.
 """
 
 import os
 import sys
 
+from askfirst import __version__, read_file
+from askfirst.contract import (
+    Field,
+    MalformedError,
+    as_wire,
+    dumps,
+    hash_bytes,
+    hash_text,
+    new_id,
+    now_ms,
+    treat,
+)
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, ParamSpec, TypeVar
+    from collections.abc import Mapping
 
-    from askfirst.client.source import Source
-    from askfirst.client.usual import Places
+    from askfirst import Telemetry
     from askfirst.contract.model import Contract
 
-    P = ParamSpec("P")
-    R = TypeVar("R")
+REMEMBERED, QUEUE, SCHEDULE = "remembered", "queue", "schedule"
+FORM = 1  # of that file
+MOST_BYTES = 1_000_000  # of it
+MOST_QUEUED = 1_000_000  # bytes, about 3,000 events; past it `queue` drops the oldest half
+LONGEST_PAUSE_MS = 7 * 86_400_000  # a later date was written by a clock that was wrong
+NO_COMMAND = "\0"  # what is remembered where an installation does not take part
 
-DELIVER_EVERY = 3600  # seconds
-MOST_ANSWERS = 1_000_000  # bytes of a dotfile; some hundreds are usual
-MOST_HEAD = 8_192  # bytes of a contract in which its [tool] should end
+OPEN = os.O_RDWR | os.O_APPEND | os.O_CREAT
+OPEN |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
-_NAME = "abcdefghijklmnopqrstuvwxyz0123456789-"
-_REGULAR, _KIND = 0o100000, 0o170000  # the module `stat` is not there on a bare interpreter
-# without O_NONBLOCK a FIFO of that name would hang the host program
-_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+# A build machine has no user to ask. Most set CI; these are the ones known not to, or not always.
+CI_VARIABLES = (
+    "CI",
+    "CONTINUOUS_INTEGRATION",
+    "BUILD_NUMBER",
+    "GITHUB_ACTIONS",
+    "GITLAB_CI",
+    "JENKINS_URL",
+    "TEAMCITY_VERSION",
+    "TF_BUILD",
+    "CODEBUILD_BUILD_ID",
+    "BUILDKITE",
+    "CIRCLECI",
+    "TRAVIS",
+    "APPVEYOR",
+    "DRONE",
+    "BITBUCKET_BUILD_NUMBER",
+)
+
+_NOT_SET = ("", "0", "false")
+_ON = ("", "1", "on", "true", "yes")
 
 
-def guarded(method: "Callable[P, R]") -> "Callable[P, R | None]":
-    """Wrap a method of an object that has `strict`: when that is false, failures return None.
+def record(
+    telemetry: "Telemetry", answers: bytes, command: str, values: "Mapping[str, object]"
+) -> bool:
+    """Queue the event of a command and start a delivery if one is due.
 
-    KeyboardInterrupt and SystemExit pass: they are the host program's, not ours.
+    `answers` is the dotfile. False if this is no usual run: then nothing was done yet. Raises
+    OSError if the event cannot be kept, and has counted it then.
     """
+    if forbids(telemetry.name_and_state()[0], telemetry.env) is not None:
+        return True
+    places = telemetry.places()
+    if places is None:
+        return False
+    rows = recall(telemetry, answers, places.folder)
+    if rows is None:
+        return False
+    digest, at, commands, *fields = rows
+    if command not in commands.split("\t"):
+        return True
+    installation = answers[int(at) : int(at) + 36].decode("ascii")
+    timestamp = now_ms()
+    event = as_wire(
+        new_id(timestamp),
+        hash_text(installation, installation),
+        timestamp,
+        telemetry.version,
+        command,
+        treated(fields, values, installation),
+    )
+    line = dumps(event).encode("ascii")
+    if not add(places.folder, as_line(digest, line)):
+        if telemetry.answers() != answers:
+            return False  # an `off` since then deleted the queue
+        from askfirst.client import queue
 
-    def safely(*args: "P.args", **kwargs: "P.kwargs") -> "R | None":
-        try:
-            return method(*args, **kwargs)
-        except Exception:
-            if getattr(args[0], "strict", False):
-                raise
-            return None
+        queue.append(places.folder, digest, line)
+    if is_due(read_file(os.path.join(places.folder, SCHEDULE), 64) or b"", now_ms()):
+        from askfirst.client import spawn
 
-    safely.__name__ = method.__name__
-    safely.__qualname__ = method.__qualname__
-    safely.__doc__ = method.__doc__
-    return safely
+        spawn.deliver_if_due(telemetry, places)
+    return True
 
 
-class Telemetry:
-    """Asks, remembers, records; never touches the network, never raises, never prints unasked.
+def is_agreed(telemetry: "Telemetry", answers: bytes) -> bool:
+    """Tell whether a Yes to all that the contract collects is remembered."""
+    places = telemetry.places()
+    return places is not None and recall(telemetry, answers, places.folder) is not None
 
-    Make one with `from_contract`. With `strict` true (or ASKFIRST_STRICT=1 in the environment)
-    mistakes of the author raise; a user's run stays silent.
+
+def recall(telemetry: "Telemetry", answers: bytes, folder: str) -> "list[str] | None":
+    """Return what is remembered of a Yes that covers the contract, or None.
+
+    The contract's digest, where in the dotfile the UUID begins, the commands (NO_COMMAND where this
+    installation is not in the sample), then the fields.
     """
+    seal, _, body = (read_file(os.path.join(folder, REMEMBERED), MOST_BYTES) or b"").partition(
+        b"\n"
+    )
+    if not body or seal != _seal(telemetry, answers, body):
+        return None
+    return body.decode("utf-8").split("\n")
 
-    def __init__(
-        self,
-        contract: str,
-        version: str,
-        *,
-        loader: "Any" = None,
-        deliver_every: float = DELIVER_EVERY,
-        strict: bool = False,
-        env: "Mapping[str, str] | None" = None,
-    ) -> None:
-        """Take the path of a contract; `loader` is a module loader that can read it if need be."""
-        self.path = contract
-        self.loader = loader
-        self.version = version.partition("+")[0]  # build metadata may carry a machine's name
-        self.deliver_every = deliver_every
-        self.strict = strict
-        self.verbose = False
-        self.env: Mapping[str, str] = os.environ if env is None else env
-        self.identity: tuple[object, ...] = ()  # of the contract's file, and of its state
-        self._seen: tuple[str, str] | None = None
-        self._source: Source | None = None
-        self._values: dict[str, object] = {}
-        self._process = 0
 
-    @classmethod
-    def from_contract(
-        cls,
-        contract: "str | os.PathLike[str]",
-        version: str,
-        *,
-        deliver_every: float = DELIVER_EVERY,
-        strict: "bool | None" = None,
-    ) -> "Telemetry":
-        """Return the telemetry of a tool whose contract is at a path.
+def remember(
+    telemetry: "Telemetry",
+    answers: bytes,
+    installation: str,
+    contract: "Contract",
+    folder: str,
+    *,
+    takes_part: bool = True,
+) -> None:
+    """Keep for the next run that `answers` hold a Yes that covers the contract, if there is room.
 
-        A relative path is looked for beside the file that calls this, so that package data works
-        and the user's current folder never matters. `version` is the tool's own; `deliver_every`
-        is in seconds. Reads nothing yet, so it never fails; `askfirst contract check` finds
-        mistakes.
-        """
-        path = os.fspath(contract)
-        caller = sys._getframe(1).f_globals  # noqa: SLF001 - what inspect uses, without its cost
-        if not os.path.isabs(path):
-            path = os.path.join(os.path.dirname(absolute(caller.get("__file__", "x"))), path)
-        if getattr(sys, "frozen", False) and "ASKFIRST_SENDER" in os.environ:
-            # a frozen program has no interpreter to start: it delivers through its own executable
-            from askfirst.client.sender import main
+    Only a released version should come here: nothing else is recorded.
+    """
+    at = answers.find(installation.encode("ascii"))
+    if not telemetry.identity or at < 0:
+        return
+    commands = "\t".join(contract.commands) if takes_part else NO_COMMAND
+    rows = [contract.digest, str(at), commands, *compile_fields(contract)]
+    body = "\n".join(rows).encode("utf-8")
+    from askfirst.client.folders import put
 
-            main()
-        if strict is None:
-            strict = os.environ.get("ASKFIRST_STRICT", "") not in ("", "0")
-        loader = caller.get("__loader__")
-        return cls(path, version, loader=loader, deliver_every=deliver_every, strict=strict)
+    put(os.path.join(folder, REMEMBERED), _seal(telemetry, answers, body) + b"\n" + body)
 
-    @guarded
-    def ask(self) -> None:
-        """Ask for consent if it may and should be asked now; remember the answer."""
-        self._process = os.getpid()
-        if not _is_at_terminal():
-            return
-        answers = self.answers()
-        if answers is not None and is_no_to(answers, self.version):
-            return
-        from askfirst.client import asking
 
-        asking.ask(self, answers)
+def _seal(telemetry: "Telemetry", answers: bytes, body: bytes) -> bytes:
+    about = repr((__version__, FORM, telemetry.version, telemetry.identity))
+    sealed = body + about.encode("utf-8", "surrogatepass") + answers
+    return hash_bytes(sealed).encode("ascii")
 
-    @guarded
-    def set(self, values: "Mapping[str, object]") -> None:
-        """Give fields of the command that runs, any time before it ends."""
-        if self.strict:
-            self._check(values)
-        self._values.update(values)
 
-    @guarded
-    def record(self, command: str, values: "Mapping[str, object] | None" = None) -> None:
-        """Record that `command` ran, with the fields given here and to `set`.
+def compile_fields(contract: "Contract") -> "list[str]":
+    """Return a line for each field; no text of a contract has a tab or a line feed in it."""
+    return [
+        "\t".join((field.name, field.treatment, *field.values, *map(repr, field.buckets)))
+        for field in contract.fields.values()
+    ]
 
-        Does nothing unless there is a Yes that covers the contract. Appends to a local queue;
-        starts a detached sender if a delivery is due; never waits for either.
-        """
-        if self.strict:
-            self._check(values or {}, command)
-        self._record(command, values)
 
-    @guarded
-    def record_if_declared(
-        self, command: str, values: "Mapping[str, object] | None" = None
-    ) -> None:
-        """Record that `command` ran; one that the contract does not list is no mistake here.
+def treated(
+    fields: "list[str]", values: "Mapping[str, object]", installation: str
+) -> "dict[str, str | bool]":
+    """Return the values in the form that may leave the machine, by `compile_fields`.
 
-        For integrations: they see every command of a program, of which a contract lists a few. What
-        comes back from a command in a fork of the process that began it is not recorded again.
-        """
-        if self._process in (0, os.getpid()):
-            self._record(command, values)
-
-    def _record(self, command: str, values: "Mapping[str, object] | None") -> None:
-        given, self._values = {**self._values, **(values or {})}, {}
-        if not (self.verbose or self.strict):
-            answers = self.answers()
-            if answers is not None:
-                if not may_be_yes(answers):
-                    return
-                from askfirst.client import usual
-
-                if usual.record(self, answers, command, given):
-                    return
-        from askfirst.client import recording
-
-        recording.record(self, command, given)
-
-    def run_command(self, argv: "Sequence[str]") -> int:
-        """Run `<tool> telemetry …`; `argv` begins behind `telemetry`. Returns an exit code."""
-        from askfirst.client import commands
-
-        return commands.run(self, list(argv))
-
-    def contract(self) -> "Contract":
-        """Return the contract in force. Raises ContractError."""
-        return self.source.contract()
-
-    @property
-    def source(self) -> "Source":
-        """What reads the contract in full."""
-        if self._source is None:
-            from askfirst.client.source import Source
-
-            self._source = Source(self.path, self.loader)
-        return self._source
-
-    def places(self) -> "Places | None":
-        """Return where this tool's files are, or None if there is no home for them."""
-        from askfirst.client import usual
-
-        return usual.find(*self.name_and_state(), self.env)
-
-    def name_and_state(self) -> "tuple[str, str]":
-        """Return the tool's name and where its dotfile is. Raises ContractError."""
-        if self._seen is None:
-            self._seen = self._peek()
-            if self._seen is None:
-                self._seen = self.source.name_and_state()
-                self.identity = self.source.identity()
-        return self._seen
-
-    def _peek(self) -> "tuple[str, str] | None":
+    What its author got wrong costs the field, not the event.
+    """
+    treated: dict[str, str | bool] = {}
+    for row in fields:
+        name, _, rest = row.partition("\t")
+        value = values.get(name)
+        if value is None:
+            continue
+        treatment, *parts = rest.split("\t")
+        choices, bounds = (parts, ()) if treatment == "choice" else ((), map(_number, parts))
+        field = Field(name, treatment, "", tuple(choices), tuple(bounds))
         try:
-            found = _begin(self.path, MOST_HEAD)
-        except OSError:
-            return None  # inside an archive, perhaps
-        if found is None:
-            return None
-        stat, raw = found
-        if stat.st_size > len(raw):
-            raw = raw[: raw.rfind(b"\n[") + 2]  # nothing that is cut, and the end of [tool] in it
-        self.identity = identify(self.path, stat)
-        return peek(raw.decode("utf-8", "replace"))
-
-    def answers(self) -> "bytes | None":
-        """Return the dotfile as it is, b"" if there is none; None if only a decision can tell."""
-        name, state = self.name_and_state()
-        if self.env.get(name.upper().replace("-", "_") + "_TELEMETRY", "").lower() == "log":
-            return None  # an event is to be printed, whatever was answered
-        home = self.env.get("HOME", "")
-        if state == "home" and home[:1] == "/" and sys.platform != "win32":
-            dotfile = home + "/." + name  # as `usual.find` has it
-        else:
-            places = self.places()
-            if places is None:
-                return b""
-            dotfile = places.dotfile
-        return read_file(dotfile, MOST_ANSWERS)
-
-    def at_exit(self, end: "Callable[[], None]") -> None:
-        """Have `end` called where the process ends; under askfirst.testing, where a test does."""
-        import atexit
-
-        atexit.register(end)
-
-    def _check(self, values: "Mapping[str, object]", command: "str | None" = None) -> None:
-        from askfirst.client import mistakes
-
-        mistakes.check(self.contract(), values, command)
+            ready = treat(field, value, installation)
+        except MalformedError:
+            continue
+        if ready is not None:
+            treated[name] = ready
+    return treated
 
 
-def _is_at_terminal() -> bool:
+def _number(text: str) -> "int | float":
+    return int(text) if text.lstrip("-").isdigit() else float(text)
+
+
+def as_line(digest: str, event: bytes) -> bytes:
+    """Return the line of an event in a queue file; `queue` says why it has this form."""
+    return b"\n" + digest.encode("ascii") + b" " + event + b"\n"
+
+
+def add(folder: str, line: bytes) -> bool:
+    """Add a line to the queue; False if that is not plainly possible, and then it is not there.
+
+    Looks again after locking, as `queue` does: a sender may have renamed the file in between.
+    """
+    path = os.path.join(folder, QUEUE)
+    fd = -1
     try:
-        return sys.stdin.isatty() and sys.stderr.isatty()
-    except (AttributeError, ValueError):  # None under pythonw, or closed
+        import fcntl
+
+        fd = os.open(path, OPEN, 0o600)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        mine, linked = os.fstat(fd), os.stat(path)
+        same = (mine.st_ino, mine.st_dev) == (linked.st_ino, linked.st_dev)
+        if not same or mine.st_mode & 0o170000 != 0o100000 or mine.st_size > MOST_QUEUED:
+            return False
+        if os.write(fd, line) == len(line):
+            return True
+        os.ftruncate(fd, mine.st_size)  # the disk is full: leave no torn line
+    except (ImportError, OSError):  # Windows; or no folder yet, a full disk, another's lock
+        pass
+    finally:
+        if fd >= 0:
+            os.close(fd)
+    return False
+
+
+def is_due(schedule: bytes, now: int) -> bool:
+    """Tell whether a delivery may start at `now` (ms UTC), by what a schedule file holds."""
+    not_before = schedule.partition(b" ")[0]
+    return not (not_before.isdigit() and now < int(not_before) <= now + LONGEST_PAUSE_MS)
+
+
+def forbids(tool: str, env: "Mapping[str, str]") -> "tuple[str, str] | None":
+    """Return the reason why nothing may be sent or asked, and the variable that says so, or None.
+
+    The environment can only ever turn off. The reason is a key of `consent.REASONS`.
+    """
+    here = set(env)  # a look-up of what is not in os.environ costs more than all of this
+    if not here.isdisjoint(CI_VARIABLES):
+        for name in CI_VARIABLES:
+            if name in here and env[name].lower() not in _NOT_SET:
+                return "ci", name
+    if env.get("DO_NOT_TRACK", "").lower() not in _NOT_SET:
+        return "do-not-track", ""
+    if env.get("ASKFIRST_TELEMETRY", "").lower() not in _ON:
+        return "variable", "ASKFIRST_TELEMETRY"
+    own = tool.upper().replace("-", "_") + "_TELEMETRY"
+    value = env.get(own, "").lower()
+    if value in _ON:
+        return None
+    return "log" if value == "log" else "variable", own
+
+
+class Places:
+    """The dotfile's path, and the folder for what waits to be sent. Neither need exist."""
+
+    __slots__ = ("dotfile", "folder")
+
+    def __init__(self, dotfile: str, folder: str) -> None:
+        self.dotfile = dotfile
+        self.folder = folder
+
+
+def find(name: str, state: str, env: "Mapping[str, str]") -> "Places | None":
+    """Return the places of a tool, or None when there is no home that is this user's own.
+
+    `state` is the contract's: "home" (~/.<tool>) or "xdg". Under sudo the home can belong to
+    somebody else; then there is no place, so that no file of another owner is left in it.
+    """
+    home = env.get("USERPROFILE" if sys.platform == "win32" else "HOME", "")
+    if not os.path.isabs(home):
+        return None
+    try:
+        owner = os.stat(home).st_uid
+    except OSError:
+        return None
+    if sys.platform != "win32" and owner != os.geteuid():
+        return None
+    if state == "xdg":
+        dotfile = os.path.join(_config(home, env), name, "telemetry.json")
+    else:
+        dotfile = os.path.join(home, "." + name)
+    return Places(dotfile, os.path.join(_state(home, env), "askfirst", name))
+
+
+def _config(home: str, env: "Mapping[str, str]") -> str:
+    if sys.platform == "win32":
+        return _absolute(env.get("APPDATA"), os.path.join(home, "AppData", "Roaming"))
+    if sys.platform == "darwin":
+        return os.path.join(home, "Library", "Application Support")
+    return _absolute(env.get("XDG_CONFIG_HOME"), os.path.join(home, ".config"))
+
+
+def _state(home: str, env: "Mapping[str, str]") -> str:
+    if sys.platform == "win32":
+        return _absolute(env.get("LOCALAPPDATA"), os.path.join(home, "AppData", "Local"))
+    if sys.platform == "darwin":
+        return os.path.join(home, "Library", "Application Support")
+    state = _absolute(env.get("XDG_STATE_HOME"), "")
+    if state and _is_anothers(state):
+        state = ""
+    return state or os.path.join(home, ".local", "state")
+
+
+def _is_anothers(folder: str) -> bool:
+    """Tell whether a folder is another user's, as under `sudo -E`."""
+    try:
+        return os.stat(folder).st_uid != os.geteuid()
+    except OSError:
         return False
 
 
-def may_be_yes(answers: bytes) -> bool:
-    """Tell whether `consent.decide` might find anything but a No in a dotfile.
-
-    Where no `true` stands there is no Yes. Most users never said it, and must not pay for those who
-    did. What is to be erased still takes a delivery.
-    """
-    return b"true" in answers or b'"erasing"' in answers
-
-
-def is_no_to(answers: bytes, version: str) -> bool:
-    """Tell whether there is plainly a No to this very version in a dotfile: then nobody asks."""
-    own = f'"{version}":{{"sendTelemetry":false'.encode("utf-8", "replace")
-    return not may_be_yes(answers) and own in b"".join(answers.split())
-
-
-def read_file(path: str, most: int) -> "bytes | None":
-    """Return a regular file's bytes, b"" if there is none, None if it is not one to be read.
-
-    Never blocks, never raises; a file of more than `most` bytes is not one to be read.
-    """
-    try:
-        found = _begin(path, most)
-    except FileNotFoundError:
-        return b""
-    except OSError:
-        return None
-    return found[1] if found is not None and found[0].st_size <= most else None
-
-
-def _begin(path: str, most: int) -> "tuple[os.stat_result, bytes] | None":
-    """Return what `fstat` says of a regular file and at most `most` bytes of it; else None.
-
-    Raises OSError.
-    """
-    fd = os.open(path, _READ)
-    try:
-        stat = os.fstat(fd)
-        if stat.st_mode & _KIND != _REGULAR:
-            return None
-        return stat, os.read(fd, min(stat.st_size, most))
-    finally:
-        os.close(fd)
-
-
-def identify(path: str, stat: os.stat_result) -> "tuple[object, ...]":
-    """Return what tells a file from a changed one.
-
-    `st_ctime` is the time of the last change of any kind; installers set the other one.
-    """
-    times = stat.st_mtime_ns, stat.st_ctime_ns
-    return path, stat.st_dev, stat.st_ino, stat.st_size, *times
-
-
-def peek(text: str) -> "tuple[str, str] | None":
-    """Return (name, state) of a plainly written contract without parsing all of it, or None.
-
-    What a client needs to find the dotfile, at a hundredth of the cost of reading TOML. None means
-    "not plainly written": then it is parsed.
-    """
-    name, state = "", "home"
-    inside = False
-    for line in text.splitlines():
-        row = line.strip()
-        if row.startswith("["):
-            if inside:
-                break
-            inside = row.partition("#")[0].rstrip() == "[tool]"
-        elif inside and row.startswith(("name", "state")):
-            key, _, rest = row.partition("=")
-            value = rest.strip()
-            quote, end = value[:1], value.find('"', 1)
-            if quote != '"' or end < 0 or "\\" in value[:end] or value[:3] == '"""':
-                return None
-            if value[end + 1 :].lstrip()[:1] not in ("", "#"):
-                return None
-            if key.strip() == "name":
-                name = value[1:end]
-            elif key.strip() == "state":
-                state = value[1:end]
-    plain = 1 <= len(name) <= 40 and name[0].isalpha() and all(char in _NAME for char in name)
-    return (name, state) if plain and state in ("home", "xdg") else None
-
-
-def absolute(path: str) -> str:
-    """Return an absolute path; the same path where the current folder is deleted."""
-    try:
-        return path if os.path.isabs(path) else os.path.abspath(path)
-    except OSError:
-        return path
-
-
-# where this package is; found at import, because the host program may change its folder later
-HERE = absolute(__file__)
+def _absolute(path: "str | None", default: str) -> str:
+    """Take an absolute path only (XDG Base Directory specification)."""
+    return path if path and os.path.isabs(path) else default

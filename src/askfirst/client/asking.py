@@ -3,11 +3,11 @@
 import os
 import sys
 
-from askfirst.client import may_be_yes
+from askfirst import may_be_yes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from askfirst.client import Telemetry
+    from askfirst import Telemetry
 
 
 def ask(telemetry: "Telemetry", answers: "bytes | None") -> None:
@@ -15,9 +15,9 @@ def ask(telemetry: "Telemetry", answers: "bytes | None") -> None:
     if not _is_in_front():
         return
     if answers is not None and may_be_yes(answers):
-        from askfirst.client import usual
+        from askfirst import client
 
-        if usual.is_agreed(telemetry, answers):
+        if client.is_agreed(telemetry, answers):
             return
     from askfirst.client import dotfile, recording
 

@@ -14,9 +14,9 @@ from askfirst.contract.version import is_released
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from askfirst.client import Telemetry
+    from askfirst import Telemetry
+    from askfirst.client import Places
     from askfirst.client.sender import Sender
-    from askfirst.client.usual import Places
     from askfirst.contract.model import Contract
 
 PATIENCE_S = 20.0  # how long `send` and `erase` wait for a delivery that is under way

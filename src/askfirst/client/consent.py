@@ -3,7 +3,7 @@
 Unknown means off.
 """
 
-from askfirst.client.usual import CI_VARIABLES, forbids
+from askfirst.client import CI_VARIABLES, forbids
 from askfirst.contract.version import is_newer, precedence
 
 __all__ = ["CI_VARIABLES", "REASONS", "Decision", "decide"]

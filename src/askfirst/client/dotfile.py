@@ -3,7 +3,7 @@
 import errno
 import os
 
-from askfirst.client import MOST_ANSWERS, read_file
+from askfirst import MOST_ANSWERS, read_file
 from askfirst.client.folders import can_write, make_folder
 from askfirst.contract.event import is_uuid, new_installation
 from askfirst.contract.jsontext import loads

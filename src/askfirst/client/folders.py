@@ -1,4 +1,4 @@
-"""Making the folders that our files are in."""
+"""Our files and the folders they are in: making, opening, replacing, deleting."""
 
 import os
 
@@ -19,3 +19,50 @@ def can_write(folder: str) -> bool:
     while not os.path.lexists(folder) and os.path.dirname(folder) != folder:
         folder = os.path.dirname(folder)
     return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
+
+
+def put(path: str, raw: bytes) -> None:
+    """Make or replace a file of ours that can be done without: no room for it is no mistake."""
+    temporary = f"{path}.{os.getpid()}.tmp"
+    try:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(raw)
+        os.replace(temporary, path)
+    except OSError:  # a full disk, or no folder yet
+        try:
+            os.unlink(temporary)
+        except OSError:
+            pass
+
+
+def open_own(path: str) -> int:
+    """Open a file of ours for reading and writing; what else has its name is deleted."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+    for _ in range(3):
+        try:
+            fd = os.open(path, flags, 0o600)
+        except OSError:
+            if not os.path.lexists(path) or _is_file(os.lstat(path)):
+                raise
+        else:
+            if _is_file(os.fstat(fd)):
+                return fd
+            os.close(fd)
+        discard(path)
+    raise OSError(f"{path} is in the way")
+
+
+def discard(path: str) -> None:
+    """Delete whatever has this name in our folder."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError:
+        import shutil
+
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_file(found: os.stat_result) -> bool:
+    return found.st_mode & 0o170000 == 0o100000  # the module `stat` is not there on a bare one

@@ -3,7 +3,7 @@
 import os
 import time
 
-from askfirst.client import read_file
+from askfirst import read_file
 
 LOG = "sent.log"
 MOST_BYTES = 256_000  # about 700 events; then the older half goes

@@ -9,11 +9,11 @@ import os
 import stat
 import time
 
-from askfirst.client import read_file
-from askfirst.client.folders import make_folder
+from askfirst import read_file
+from askfirst.client import MOST_QUEUED as MOST_BYTES
+from askfirst.client import OPEN, QUEUE, as_line
+from askfirst.client.folders import discard, make_folder, open_own
 from askfirst.client.lock import try_lock, wait_lock
-from askfirst.client.usual import MOST_QUEUED as MOST_BYTES
-from askfirst.client.usual import OPEN, QUEUE, as_line
 
 SENDING = "sending"
 MOST_ALONE = 3_000  # events in files of their own; as above
@@ -151,35 +151,6 @@ def empty(folder: str) -> None:
     """Delete what waits to be sent, and nothing else."""
     for name in (QUEUE, SENDING, *_alone(folder)):
         discard(os.path.join(folder, name))
-
-
-def open_own(path: str) -> int:
-    """Open a file of ours for reading and writing; what else has its name is deleted."""
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
-    for _ in range(3):
-        try:
-            fd = os.open(path, flags, 0o600)
-        except OSError:
-            if not os.path.lexists(path) or stat.S_ISREG(os.lstat(path).st_mode):
-                raise
-        else:
-            if stat.S_ISREG(os.fstat(fd).st_mode):
-                return fd
-            os.close(fd)
-        discard(path)
-    raise OSError(f"{path} is in the way")
-
-
-def discard(path: str) -> None:
-    """Delete whatever has this name in our folder."""
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
-    except OSError:
-        import shutil
-
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def _open_linked(path: str, folder: str, patience: float = PATIENCE) -> int:

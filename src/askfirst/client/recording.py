@@ -1,8 +1,9 @@
-"""Decide afresh, form, queue: where `usual` has nothing to go by, or somebody wants to be told."""
+"""Decide afresh, form, queue: a run that is not as usual, or one that somebody wants told."""
 
 import sys
 
-from askfirst.client import MOST_ANSWERS, dotfile, read_file
+from askfirst import MOST_ANSWERS, read_file
+from askfirst.client import dotfile
 from askfirst.client.consent import decide as decide_purely
 from askfirst.contract import event as events
 from askfirst.contract.version import is_released
@@ -11,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from askfirst.client import Telemetry
+    from askfirst import Telemetry
     from askfirst.client.consent import Decision
     from askfirst.contract.model import Contract
 
@@ -68,12 +69,13 @@ def record(telemetry: "Telemetry", command: str, values: "Mapping[str, object]")
     if not takes_part(contract, found.installation):
         _stay_out(telemetry, answers, found.installation, places.folder)
         return
-    from askfirst.client import queue, spawn, usual
+    from askfirst import client
+    from askfirst.client import queue, spawn
 
     line = form(telemetry, command, values, found.installation).encode()
     queue.append(places.folder, contract.digest, line)
-    if usual.recall(telemetry, answers, places.folder) is None:
-        usual.remember(telemetry, answers, found.installation, contract, places.folder)
+    if client.recall(telemetry, answers, places.folder) is None:
+        client.remember(telemetry, answers, found.installation, contract, places.folder)
     if telemetry.verbose:
         collector = spawn.collector_url(contract, telemetry.env)
         _say(f"telemetry: queued for {collector}:\n{line.decode('ascii')}")
@@ -91,13 +93,14 @@ def takes_part(contract: "Contract", installation: str) -> bool:
 
 def _stay_out(telemetry: "Telemetry", answers: bytes, installation: str, folder: str) -> None:
     """Record nothing, send nothing of what a larger sample recorded, and remember to."""
-    from askfirst.client import folders, queue, usual
+    from askfirst import client
+    from askfirst.client import folders, queue
 
-    if usual.recall(telemetry, answers, folder) is None:
+    if client.recall(telemetry, answers, folder) is None:
         queue.empty(folder)
         folders.make_folder(folder)
         contract = telemetry.contract()
-        usual.remember(telemetry, answers, installation, contract, folder, takes_part=False)
+        client.remember(telemetry, answers, installation, contract, folder, takes_part=False)
     if telemetry.verbose:
         _say("telemetry: nothing is recorded: this installation is not in the sample.")
 

@@ -9,11 +9,10 @@ import sys
 import time
 from functools import partial
 
-from askfirst.client import dotfile, folders, log, queue, spawn
+from askfirst.client import LONGEST_PAUSE_MS, as_line, dotfile, folders, log, queue, spawn
 from askfirst.client.consent import decide
 from askfirst.client.lock import try_mark, wait_lock
 from askfirst.client.recording import beyond
-from askfirst.client.usual import as_line
 from askfirst.contract.event import now_ms
 from askfirst.contract.hashing import hash_text
 from askfirst.contract.jsontext import dumps, loads
@@ -100,7 +99,7 @@ class Sender:
 
     def _alone(self, work: "Callable[[], bool]", patience: float) -> bool:
         """Do it if no other sender runs."""
-        fd = queue.open_own(os.path.join(self.folder, "sender.lock"))
+        fd = folders.open_own(os.path.join(self.folder, "sender.lock"))
         try:
             taken = wait_lock(fd, patience)
             if taken is None:
@@ -113,7 +112,7 @@ class Sender:
             return work()
         finally:
             if self._mark:
-                queue.discard(self._mark)
+                folders.discard(self._mark)
             os.close(fd)
 
     def allowed(self) -> bool:
@@ -146,7 +145,7 @@ class Sender:
                     gone = self._count(gone)
             if not self.allowed():
                 return self._stop()
-            queue.discard(sending)
+            folders.discard(sending)
             self._count(gone)
         self._plan(0)
         return True
@@ -220,7 +219,7 @@ class Sender:
         self._plan(failures + 1, max(pause * jitter, answer.retry_after))
 
     def _plan(self, failures: int, pause: float = 0) -> None:
-        after = min((pause or self.deliver_every) * 1000, spawn.LONGEST_PAUSE_MS)
+        after = min((pause or self.deliver_every) * 1000, LONGEST_PAUSE_MS)
         if os.path.isdir(self.folder):
             spawn.write_schedule(self.folder, now_ms() + int(after), failures)
 
@@ -233,20 +232,20 @@ def main() -> None:
     try:
         _detach()
         work: Any = loads(os.environ.pop("ASKFIRST_SENDER"))
-        Sender(_contract(), work, dict(os.environ)).run()
+        Sender(_contract(work["folder"]), work, dict(os.environ)).run()
     finally:
         os._exit(0)
 
 
-def _contract() -> "Contract":
-    from askfirst.contract.loading import parse
+def _contract(folder: str) -> "Contract":
+    from askfirst.client.source import parse_once
 
     with open(0, "rb", closefd=False) as file:
         text = file.read().decode("utf-8")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    return parse(text)
+    return parse_once(text, folder)
 
 
 def _detach() -> None:
@@ -287,7 +286,7 @@ def _replace(path: str, rows: "list[tuple[str, bytes]]") -> bool:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError:
-        queue.discard(temporary)
+        folders.discard(temporary)
         return False
     return True
 

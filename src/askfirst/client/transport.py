@@ -1,6 +1,5 @@
 """One POST over HTTP or TLS; used by the sender only, never by the host's process on its own."""
 
-import http.client
 import os
 import ssl
 import zlib
@@ -8,13 +7,16 @@ from binascii import b2a_base64
 from urllib.parse import unquote, urlsplit
 
 from askfirst import __version__
+from askfirst.client import exchange
 from askfirst.client.sender import Answer
 from askfirst.contract.jsontext import loads
 from askfirst.contract.loading import is_loopback
 
-TIMEOUT_S = 15  # for connecting, and for each wait on the socket
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from socket import socket
+
 COMPRESS_FROM = 1_000  # bytes; below that gzip saves less than it costs
-MOST_ANSWER = 1_000_000  # bytes
 LONGEST_RETRY_AFTER_S = 7 * 86_400
 
 
@@ -29,6 +31,7 @@ def post(url: str, body: bytes) -> Answer:
         "Content-Type": "application/json",
         "User-Agent": f"askfirst/{__version__}",
         "Accept": "application/json",
+        "Accept-Encoding": "identity",
     }
     if len(body) >= COMPRESS_FROM:
         packer = zlib.compressobj(wbits=31)
@@ -42,24 +45,20 @@ def post(url: str, body: bytes) -> Answer:
             if not roots:
                 raise
             return _exchange(url, body, headers, "")  # the root may be in the system's file alone
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (OSError, ValueError) as error:
         return Answer(0, why=str(error) or type(error).__name__)
 
 
 def _exchange(url: str, body: bytes, headers: "dict[str, str]", roots: str) -> Answer:
     """Connect, verifying TLS with the roots in a folder (else with all), and return the answer."""
     connection, target, more = _connect(url, roots)
+    with connection:
+        status, said, raw = exchange.post(connection, target, {**more, **headers}, body)
     try:
-        connection.request("POST", target, body, {**headers, **more})
-        response = connection.getresponse()
-        raw = response.read(MOST_ANSWER)
-    finally:
-        connection.close()
-    try:
-        said = loads(raw.decode("utf-8"))
+        told = loads(raw.decode("utf-8"))
     except (ValueError, RecursionError):
-        said = None
-    return Answer(response.status, said, _seconds(response.headers.get("Retry-After", "")))
+        told = None
+    return Answer(status, told, _seconds(said.get("retry-after", "")))
 
 
 def _hashed_roots() -> str:
@@ -77,28 +76,31 @@ def _hashed_roots() -> str:
         return ""
 
 
-def _connect(url: str, roots: str) -> "tuple[http.client.HTTPConnection, str, dict[str, str]]":
-    """Return an unopened connection, the request's target, and headers for a proxy that reads it.
+def _connect(url: str, roots: str) -> "tuple[socket, str, dict[str, str]]":
+    """Return a connection, the request's target, and the headers that depend on the way there.
 
-    Raises ValueError if the proxy's URL is none that can be used; its text never holds that URL.
+    Raises OSError, and ValueError if the proxy's URL is none that can be used; its text never holds
+    that URL.
     """
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port
+    secure = parts.scheme == "https"
+    usual = 443 if secure else 80
+    host, port = parts.hostname or "", parts.port or usual
     target = parts.path or "/"
+    headers = {"Host": exchange.authority(host, port, usual)}
     proxy = proxy_for(parts.scheme, host, port)
-    if parts.scheme == "https":
+    name, at, credentials = _read_proxy(proxy) if proxy else (host, port, {})
+    connection = exchange.connect(name, at)
+    if not secure:
+        return connection, url if proxy else target, {**headers, **credentials}
+    try:
+        if proxy:
+            exchange.tunnel(connection, host, port, credentials)
         context = ssl.create_default_context(capath=roots or None)
-        if not proxy:
-            secure = http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=context)
-            return secure, target, {}
-        name, at, headers = _read_proxy(proxy)
-        tunnel = http.client.HTTPSConnection(name, at, timeout=TIMEOUT_S, context=context)
-        tunnel.set_tunnel(host, port or 443, headers)
-        return tunnel, target, {}
-    if proxy:
-        name, at, headers = _read_proxy(proxy)
-        return http.client.HTTPConnection(name, at, timeout=TIMEOUT_S), url, headers
-    return http.client.HTTPConnection(host, port, timeout=TIMEOUT_S), target, {}
+        return context.wrap_socket(connection, server_hostname=host), target, headers
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _read_proxy(proxy: str) -> "tuple[str, int, dict[str, str]]":

@@ -22,9 +22,9 @@ from askfirst.collector.attempts import ClientKey, keyed_by_peer
 from askfirst.collector.clients import Clients
 from askfirst.collector.collector import Collector
 from askfirst.collector.config import Config
-from askfirst.collector.door import Take
 from askfirst.collector.endpoint import Endpoint
 from askfirst.collector.erasure import take_erasure
+from askfirst.collector.ingest import Take
 from askfirst.collector.limits import ERASURE_COST
 from askfirst.collector.log import LogError
 from askfirst.collector.looking import Looking

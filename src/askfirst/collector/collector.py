@@ -6,31 +6,34 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from askfirst.collector import private
 from askfirst.collector.config import Config
+from askfirst.collector.direct import Direct
 from askfirst.collector.door import Door
 from askfirst.collector.ingest import Taken, answer
-from askfirst.collector.loader import Loader, Places
+from askfirst.collector.loader import NICE, Loader, Places
 from askfirst.collector.log import Log
 from askfirst.collector.metrics import Counts, Metrics, add_up
 from askfirst.collector.request import Refusal
+from askfirst.collector.segment import SUFFIX
 from askfirst.collector.tail import Tail
 from askfirst.contract.model import Contract
-from askfirst.stores.base import Store
+from askfirst.stores.base import Store, StoreAwayError, StoreError
 
 if TYPE_CHECKING:
-    from askfirst.collector.connection import Entrance
-    from askfirst.collector.worker import Order
+    from askfirst.collector.entrance import Entrance
+    from askfirst.collector.worker import Order, Report
     from askfirst.collector.workers import Workers
 
 ALARM_ERASURES, ALARM_SECONDS = 100, 3600.0
 
 
 class Collector:
-    """Logs, a store, the loader between them, and a door to a log of its own.
+    """Logs, a store, the loader between them, and a door to a log of its own, or to the store.
 
     `now` returns ms UTC, `say` takes one line for the operator. Raises OSError if the logs' folder
     cannot be used, LogHeld if another process writes there, StoreError if the store fails.
@@ -45,18 +48,39 @@ class Collector:
         self.now = now
         self.say = say
         self.metrics = Metrics()
-        for contract in config.contracts:
-            store.declare(contract)
+        has_no_log = config.ack == "store"
+        is_away = False
+        try:
+            for contract in config.contracts:
+                store.declare(contract)
+        except StoreAwayError as error:
+            is_away = True  # the loader declares them, and finds out how far the logs are loaded
+            say(f"{error}; events are taken all the same, and loaded when it answers")
         self.tails = {
             folder.name: Tail(folder, store.position, say)
-            for folder in log_folders(config.log_folder, config.workers)
+            for folder in log_folders(config.log_folder, config.workers, leftover=has_no_log)
         }
-        own = self.tails["0"]
-        self.log = open_log(own.folder, config, self.metrics)
-        own.roll = self.log.roll
+        self.log: Log | Direct
+        if has_no_log:
+            self.log = Direct(
+                store, self.metrics, say, is_away=is_away, waiting_bytes=config.waiting_bytes
+            )
+        else:
+            own = self.tails["0"]
+            self.log = open_log(own.folder, config, self.metrics)
+            own.roll = self.log.roll
         self.door = Door(self.log, config.contracts, config.limits, self.metrics, now)
         self.loader = Loader(
-            list(self.tails.values()), store, lambda: self.contracts, self.metrics, now, say
+            list(self.tails.values()),
+            store,
+            lambda: self.contracts,
+            self.metrics,
+            now,
+            say,
+            # with one process it shares the interpreter with those who take events: if it were
+            # kept waiting while it holds that, so were they
+            nice=NICE if config.workers > 1 else 0,
+            is_away=is_away,
         )
         self.entrance: Entrance | None = None  # unless workers take the events
         self._workers: Workers | None = None
@@ -128,7 +152,7 @@ class Collector:
 
     async def statistics(self) -> tuple[Counts, dict[str, float]]:
         """Return what all processes of the collector count, and how things stand."""
-        reports = await self._workers.reports() if self._workers else []
+        reports = await self._reports()
         past = self._workers.past() if self._workers else []
         counts = add_up([self.metrics.counts(), past, *(row.counts for row in reports)])
         own = len(self.entrance.connections) if self.entrance else 0
@@ -138,10 +162,21 @@ class Collector:
             "askfirst_log_waiting_bytes": self.log.waiting() + sum(row.waiting for row in reports),
             "askfirst_log_corrupt_segments": sum(tail.corrupt for tail in self.tails.values()),
             "askfirst_connections": own + sum(row.connections for row in reports),
-            "askfirst_store_bytes": self.store.size(),
-            "askfirst_ready": not self.log.trouble and all(row.ready for row in reports),
+            "askfirst_ready": self._takes_events(reports),
         }
+        with suppress(StoreError):  # a server that is away is no reason to say nothing
+            gauges["askfirst_store_bytes"] = await asyncio.to_thread(self.store.size)
         return counts, {name: float(value) for name, value in gauges.items()}
+
+    async def is_ready(self) -> bool:
+        """Tell whether every process takes events now."""
+        return self._takes_events(await self._reports())
+
+    async def _reports(self) -> list[Report]:
+        return await self._workers.reports() if self._workers else []
+
+    def _takes_events(self, reports: Sequence[Report]) -> bool:
+        return not self.log.trouble and all(row.ready for row in reports)
 
     def _watch_erasures(self) -> None:
         now = time.monotonic()
@@ -160,13 +195,17 @@ def behind() -> Refusal:
     return Refusal(503, text, {"retry-after": "30"})
 
 
-def log_folders(folder: Path, workers: int) -> list[Path]:
+def log_folders(folder: Path, workers: int, *, leftover: bool = False) -> list[Path]:
     """Return the folders of the logs: "0" of the collector, "1" and so on of each worker.
 
-    Also those of workers that an earlier start had and this one has not.
+    Also those of workers that an earlier start had and this one has not. With `leftover`, none is
+    to be written: only those that still hold something are returned.
     """
     private.make_folder(folder)
     numbers = {int(row.name) for row in folder.iterdir() if row.name.isdigit()}
+    if leftover:
+        held = (folder / str(number) for number in sorted(numbers))
+        return [path for path in held if any(path.glob(f"*{SUFFIX}"))]
     return [folder / str(number) for number in sorted(numbers | set(range(log_count(workers))))]
 
 

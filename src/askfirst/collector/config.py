@@ -38,6 +38,7 @@ class Config:
     log_folder: Path
     token: str | None = field(repr=False)  # None: no token is needed
     store: Path | None = None  # where the embedded store's file is
+    ack: str = "log"  # where events are when they are acknowledged: in the log, or in the "store"
     workers: int = 1  # from 2 on, processes of their own take the events
     segment_bytes: int = log.SEGMENT_BYTES
     waiting_bytes: int = log.WAITING_BYTES

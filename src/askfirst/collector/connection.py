@@ -8,16 +8,17 @@ through a tunnel. A framework in front of the events would cost more than checki
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import re
 import time
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import httptools
 
-from askfirst.collector.door import Door, Take
+from askfirst.collector.heads import Head, Way
 from askfirst.collector.ingest import Taken, answer
 from askfirst.collector.log import LogError
+from askfirst.collector.replies import reply
 from askfirst.collector.request import (
     Refusal,
     expand,
@@ -28,10 +29,13 @@ from askfirst.collector.request import (
 )
 from askfirst.collector.tunnel import Tunnel
 
+if TYPE_CHECKING:
+    from askfirst.collector.entrance import Entrance
+    from askfirst.collector.secure import Secure
+
 HEAD_BYTES = 16 * 1024
 HEADERS = 100
 BODIES_BYTES = 128 * 1024 * 1024  # of all requests of a process that are not answered yet
-SWEEP_SECONDS = 1.0
 LINGER_SECONDS = 2.0
 TUNNEL_SECONDS = 120.0  # without a byte; an answer takes less
 WANTED = frozenset(
@@ -45,14 +49,9 @@ WANTED = frozenset(
     )
 )
 _REQUEST_LINE = re.compile(rb"[A-Za-z]+ \S+ HTTP/1\.[01]\r\n(?![ \t])")
+_TOO_MUCH = Refusal(503, "this is too much at once; try again", {"retry-after": "5"})
 _NOT_HTTP = Refusal(400, "this is not HTTP/1.1")
 _TOO_LONG = Refusal(431, f"send at most {HEADERS} headers and {HEAD_BYTES} bytes of them")
-_REASONS = {
-    200: b"OK", 400: b"Bad Request", 404: b"Not Found", 408: b"Request Timeout",
-    413: b"Content Too Large", 415: b"Unsupported Media Type", 422: b"Unprocessable Content",
-    429: b"Too Many Requests", 431: b"Request Header Fields Too Large",
-    500: b"Internal Server Error", 503: b"Service Unavailable",
-}  # fmt: skip
 
 
 class _StopParsing(Exception):  # noqa: N818 - it is no error
@@ -71,56 +70,8 @@ class Stage(Enum):
     OVER = "over"
 
 
-class Entrance:
-    """What all connections of a process share: the door, the way to the application, the clock.
-
-    `application` is the path of the socket on which the application listens; `scheme` is how
-    clients reach this process.
-    """
-
-    def __init__(self, door: Door, application: str, scheme: str, most: int) -> None:
-        self.door = door
-        self.application = application
-        self.scheme = scheme
-        self.most = most
-        self.connections: set[Connection] = set()
-        self.bodies_bytes = 0
-        self.closing = False
-        self.date = b""
-        self.ways: dict[bytes, tuple[str, Take]] = {
-            b"POST /v1/events ": ("/v1/events", door.take_events),
-            b"POST /v1/command ": ("/v1/command", door.take_command),
-        }
-        self._sweeper: asyncio.TimerHandle | None = None
-        self.sweep()
-
-    def connection(self) -> Connection:
-        """Return the protocol of a new connection."""
-        return Connection(self)
-
-    def sweep(self) -> None:
-        """End the connections whose time is up; again every SWEEP_SECONDS."""
-        self.date = email.utils.formatdate(usegmt=True).encode()
-        now = time.monotonic()
-        for connection in list(self.connections):
-            connection.look_at_clock(now)
-        self._sweeper = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self.sweep)
-
-    async def drain(self, seconds: float) -> None:
-        """Answer what has begun, for at most `seconds`; then close every connection."""
-        self.closing = True
-        end = time.monotonic() + seconds
-        for connection in list(self.connections):
-            connection.close_if_idle()
-        under_way = (Stage.HEAD, Stage.BODY, Stage.BUSY, Stage.TUNNEL)
-        while any(row.stage in under_way for row in self.connections):
-            if time.monotonic() > end:
-                break
-            await asyncio.sleep(0.02)
-        for connection in list(self.connections):
-            connection.abort()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+UNDER_WAY = (Stage.HEAD, Stage.BODY, Stage.BUSY, Stage.TUNNEL)
+IDLE, BODY, BUSY = Stage.IDLE, Stage.BODY, Stage.BUSY  # an Enum's own names take longer to find
 
 
 class Connection(asyncio.Protocol):
@@ -138,32 +89,37 @@ class Connection(asyncio.Protocol):
         self._held = b""
         self._parser: httptools.HttpRequestParser | None = None
         self._tunnel: Tunnel | None = None
+        self._is_limited = True
         self._keep_alive = False
         self._too_early = False
-        self._path = "other"
-        self._take: Take = entrance.door.take_events
+        self._way: Way | None = None
+        self._taken: Taken | None = None
         self._reset()
 
     def _reset(self) -> None:
+        self._head_text = b""  # if it came in one piece
         self._headers: dict[bytes, bytes] = {}
+        self._names: list[bytes] = []
         self._header_bytes = 0
-        self._header_count = 0
         self._fed = 0  # bytes of a head that has no end yet
+        self._encoding = b""
         self._body: list[bytes] = []
         self._body_bytes = 0
+        self._wanted = 0  # bytes of a body that no parser has to look at
         self._whole = False
         self._refusal: Refusal | None = None
 
     # asyncio's side
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport | Secure) -> None:  # type: ignore[override]
         self.transport = transport
         peer = transport.get_extra_info("peername")
         self.peer: tuple[str, int] = (peer[0], peer[1]) if isinstance(peer, tuple) else ("", 0)
-        if self._entrance.closing or len(self._entrance.connections) >= self._entrance.most:
+        if self._entrance.is_full():
             self.abort()
         else:
             self._entrance.connections.add(self)
+            self._is_limited = self._door.is_limited(self.peer[0])
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._entrance.connections.discard(self)
@@ -188,28 +144,78 @@ class Connection(asyncio.Protocol):
         return self.stage is Stage.BUSY and self._entrance.scheme == "http"
 
     def data_received(self, data: bytes) -> None:
-        if self.stage is Stage.TUNNEL:
+        stage = self.stage
+        if stage is IDLE:
+            if self._held or not self._begin_known(data):
+                self._begin(self._held + data)
+        elif stage is BODY and self._wanted:
+            self._collect(data)
+        elif stage in (Stage.HEAD, BODY):
+            self._feed(data)
+        elif stage is BUSY:
+            self._too_early = True
+        elif stage is Stage.TUNNEL:
             assert self._tunnel is not None
             self._tunnel.write(data)
-        elif self.stage is Stage.IDLE:
-            self._begin(self._held + data)
-        elif self.stage in (Stage.HEAD, Stage.BODY):
-            self._feed(data)
-        elif self.stage is Stage.BUSY:
-            self._too_early = True
 
-    # A request
+    # A request whose head is known
+
+    def _begin_known(self, data: bytes) -> bool:
+        """Take the beginning of a request without a parser; False if it needs one."""
+        entrance = self._entrance
+        known = entrance.heads.find(data)
+        if known is None:
+            return False
+        head, start, length = known
+        size = len(data) - start
+        if size > length or (self._is_limited and self._door.wait(self.peer[0], None, None)):
+            return False
+        self._since = time.monotonic()
+        self._way, self._encoding, self._keep_alive = head.way, head.encoding, head.keep_alive
+        self._body_bytes = size
+        entrance.bodies_bytes += size
+        if size == length:
+            self._whole = True
+            self._check(data[start:])
+        else:
+            self.stage = BODY
+            self._wanted = length
+            self._head_text = data[:start]
+            self._body = [data[start:]]
+        return True
+
+    def _collect(self, data: bytes) -> None:
+        """Take more of a body whose length is known."""
+        if self._body_bytes + len(data) > self._wanted:
+            data = b"".join((self._head_text, *self._body, data))
+            self._entrance.bodies_bytes -= self._body_bytes
+            self._reset()
+            self._begin(data)  # the parser has to say what comes behind
+            return
+        self._body.append(data)
+        self._body_bytes += len(data)
+        self._entrance.bodies_bytes += len(data)
+        if self._entrance.bodies_bytes > BODIES_BYTES:
+            self._answer_error(_TOO_MUCH, close=True)
+        elif self._body_bytes == self._wanted:
+            self._wanted = 0
+            self._whole = True
+            self._check(b"".join(self._body))
+
+    # A request that is parsed
 
     def _begin(self, data: bytes) -> None:
         if not self._header_bytes:
             self._since = time.monotonic()
         self._header_bytes += len(data) - len(self._held)
         data = data.lstrip(b"\r\n")
-        for start, (path, take) in self._entrance.ways.items():
+        for start, way in self._entrance.ways.items():
             if data.startswith(start):
-                self._path, self._take = path, take
+                self._way = way
                 self._held = b""
                 self._header_bytes = 0
+                text, blank, _ = data.partition(b"\r\n\r\n")
+                self._head_text = text if blank else b""
                 self.stage = Stage.HEAD
                 if self._parser is None:
                     self._parser = httptools.HttpRequestParser(self)
@@ -245,7 +251,7 @@ class Connection(asyncio.Protocol):
         if self._refusal is not None:
             self._answer_error(self._refusal, close=True)
         elif self._whole:
-            self._check()
+            self._check(self._body[0] if len(self._body) == 1 else b"".join(self._body))
 
     def on_message_begin(self) -> None:
         if self._whole:
@@ -254,11 +260,11 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._whole:
             return
-        self._header_bytes += len(name) + len(value) + 4
-        self._header_count += 1
-        if self._header_bytes > HEAD_BYTES or self._header_count > HEADERS:
-            self._refuse(_TOO_LONG)
         name = name.lower()
+        self._names.append(name)
+        self._header_bytes += len(name) + len(value) + 4
+        if self._header_bytes > HEAD_BYTES or len(self._names) > HEADERS:
+            self._refuse(_TOO_LONG)
         if name in WANTED:
             earlier = self._headers.get(name)
             self._headers[name] = value if earlier is None else earlier + b", " + value
@@ -273,14 +279,13 @@ class Connection(asyncio.Protocol):
         )
         if wait:
             self._refuse(too_many(wait))
+        self._encoding = headers.get(b"content-encoding", b"")
+        length = headers.get(b"content-length", b"")
         try:
-            self._most_bytes = most_bytes(
-                headers.get(b"content-type", b""),
-                headers.get(b"content-encoding", b""),
-                headers.get(b"content-length", b""),
-            )
+            self._most_bytes = most_bytes(headers.get(b"content-type", b""), self._encoding, length)
         except Refusal as refusal:
             self._refuse(refusal)
+        self._remember(length)
         if headers.get(b"expect", b"").lower() == b"100-continue":
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -293,7 +298,7 @@ class Connection(asyncio.Protocol):
         if self._body_bytes > self._most_bytes:
             self._refuse(too_large())
         if self._entrance.bodies_bytes > BODIES_BYTES:
-            self._refuse(Refusal(503, "this is too much at once; try again", {"retry-after": "5"}))
+            self._refuse(_TOO_MUCH)
 
     def on_message_complete(self) -> None:
         if not self._whole:
@@ -301,20 +306,32 @@ class Connection(asyncio.Protocol):
             self._keep_alive = self._parser.should_keep_alive()  # it forgets when this returns
             self._whole = True
 
+    def _remember(self, length: bytes) -> None:
+        """Know this head when it comes again."""
+        assert self._way is not None
+        assert self._parser is not None
+        keep_alive = self._parser.should_keep_alive()
+        head = Head(self._way, self._encoding, self._most_bytes, keep_alive)
+        self._entrance.heads.learn(self._head_text, self._names, length, head)
+
     def _refuse(self, refusal: Refusal) -> None:
         """End the parsing: what comes behind is not read any more."""
         self._refusal = refusal
         raise _StopParsing  # not the refusal: one that is raised again and again keeps every trace
 
-    def _check(self) -> None:
-        self.stage = Stage.BUSY
+    # What is in it
+
+    def _check(self, body: bytes) -> None:
+        self.stage = BUSY
+        self._body = []
+        assert self._way is not None
         try:
-            body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-            taken = self._take(expand(body, self._headers.get(b"content-encoding", b"")))
-            if not taken.payload:
+            taken = self._way.take(expand(body, self._encoding) if self._encoding else body)
+            self._taken = taken
+            if taken.payload:
+                self._door.log.append(taken.payload, self._logged)
+            else:
                 self._answer_taken(taken)
-                return
-            self._door.log.append(taken.payload, lambda error: self._logged(taken, error))
         except Refusal as refusal:
             self._answer_error(refusal)
         except LogError as error:
@@ -323,17 +340,34 @@ class Connection(asyncio.Protocol):
             self._answer_error(Refusal(500, "the collector failed; try again later"), close=True)
             raise  # asyncio's handler writes it down for the operator
 
-    def _logged(self, taken: Taken, error: LogError | None) -> None:
+    def _logged(self, error: LogError | None) -> None:
+        assert self._taken is not None
         if error is not None:
             self._answer_log_error(error)
         else:
-            self._answer_taken(taken)
+            self._answer_taken(self._taken)
 
     # Its answer
 
     def _answer_taken(self, taken: Taken) -> None:
         self._door.count(taken)
-        self._answer(200, answer(taken), b"")
+        if taken.dropped or self._must_close() or self.stage is not BUSY:
+            self._answer(200, answer(taken), b"")
+            return
+        entrance = self._entrance
+        assert self._way is not None
+        self._way.taken.n += 1
+        text = entrance.accepted.get(taken.accepted)
+        if text is None:
+            text = reply(200, entrance.date, answer(taken))
+            entrance.accepted[taken.accepted] = text
+        self.transport.write(text)
+        self._over()
+        if self._names:
+            self._reset()  # what the parser left
+
+    def _must_close(self) -> bool:
+        return self._too_early or self._entrance.closing or not self._keep_alive
 
     def _answer_log_error(self, error: LogError) -> None:
         self._answer_error(Refusal(503, str(error), {"retry-after": str(error.retry_after)}))
@@ -344,31 +378,33 @@ class Connection(asyncio.Protocol):
         self._answer(refusal.status, refusal_body(refusal), rows.encode("latin-1"))
 
     def _answer(self, status: int, body: bytes, rows: bytes) -> None:
-        self._door.metrics.add("askfirst_requests_total", route=self._path, status=str(status))
+        path = self._way.path if self._way else "other"
+        self._door.metrics.add("askfirst_requests_total", route=path, status=str(status))
         if self.stage is Stage.OVER:  # the client did not wait
             return
-        whole = self._whole
-        close = self._too_early or self._entrance.closing or not self._keep_alive
-        self.transport.write(
-            b"HTTP/1.1 %d %s\r\ndate: %s\r\ncontent-type: application/json\r\n"
-            b"content-length: %d\r\n%s%s\r\n%s"
-            % (
-                status, _REASONS[status], self._entrance.date, len(body), rows,
-                b"connection: close\r\n" if close else b"", body,
-            )
-        )  # fmt: skip
-        self._entrance.bodies_bytes -= self._body_bytes
+        whole, close = self._whole, self._must_close()
+        if close:
+            rows += b"connection: close\r\n"
+        self.transport.write(reply(status, self._entrance.date, body, rows))
+        self._over()
         self._reset()
-        self._since = time.monotonic()
         if not close:
-            self.stage = Stage.IDLE
-        elif whole:
+            return
+        if whole:
             self.stage = Stage.OVER
             self.transport.close()
         else:
             self.stage = Stage.LINGER
             if self.transport.can_write_eof():
                 self.transport.write_eof()
+
+    def _over(self) -> None:
+        """Be ready for the next request."""
+        self._entrance.bodies_bytes -= self._body_bytes
+        self._since = time.monotonic()
+        self.stage = IDLE
+        self._body_bytes = 0
+        self._whole = False
 
     # Its end
 

@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from askfirst.collector import ingest, wolkenkit
 from askfirst.collector.clients import Clients
 from askfirst.collector.config import Limits
+from askfirst.collector.direct import Direct
 from askfirst.collector.ingest import Taken
 from askfirst.collector.limits import DailyCap, RateLimit
 from askfirst.collector.log import Log
-from askfirst.collector.metrics import Metrics
+from askfirst.collector.metrics import Cell, Metrics
 from askfirst.collector.pipeline import Terms
 from askfirst.contract.model import Contract
-
-Take = Callable[[bytes], Taken]
 
 
 class Door:
@@ -25,7 +24,7 @@ class Door:
 
     def __init__(
         self,
-        log: Log,
+        log: Log | Direct,
         contracts: Sequence[Contract],
         limits: Limits,
         metrics: Metrics,
@@ -39,6 +38,7 @@ class Door:
         self._rate = RateLimit(limits.requests_per_minute, limits.burst)
         self._cap = DailyCap(limits.events_per_day)
         self._admit = self._admit_today if limits.events_per_day else None
+        self._accepted: dict[str, Cell] = {}
         self.terms: Mapping[str, Terms] = {}
         self.agree(contracts)
 
@@ -56,6 +56,10 @@ class Door:
         key = self.clients.key(peer, forwarded, x_forwarded_for)
         return 0.0 if key is None else self._rate.allow(key, cost)
 
+    def is_limited(self, peer: str) -> bool:
+        """Tell whether `wait` may say anything but 0 for a client that names nobody else."""
+        return self.clients.key(peer) is not None
+
     def take_events(self, body: bytes) -> Taken:
         """Check a batch (`POST /v1/events`). Raises Refusal."""
         return ingest.take(body, self.terms, self.now(), self._admit)
@@ -65,8 +69,12 @@ class Door:
         return wolkenkit.take_command(body, self.terms, self.now(), self._admit)
 
     def count(self, taken: Taken) -> None:
-        """Count what was acknowledged."""
-        self.metrics.add("askfirst_events_accepted_total", taken.accepted, tool=taken.tool)
+        """Count what was acknowledged. Always in the thread of the loop."""
+        cell = self._accepted.get(taken.tool)
+        if cell is None:
+            cell = self.metrics.cell("askfirst_events_accepted_total", tool=taken.tool)
+            self._accepted[taken.tool] = cell
+        cell.n += taken.accepted
         for _, reason in taken.dropped:
             self.metrics.add("askfirst_events_dropped_total", tool=taken.tool, reason=reason.value)
 

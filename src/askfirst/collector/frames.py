@@ -43,6 +43,9 @@ _decoder: msgspec.msgpack.Decoder[EventsFrame] = msgspec.msgpack.Decoder(EventsF
 decode = _decoder.decode
 
 
+pack_moment = struct.Struct("<q").pack  # the column of one
+
+
 def pack_moments(moments: Sequence[int]) -> bytes:
     """Return the `timestamp` column of moments (ms UTC)."""
     return struct.pack(f"<{len(moments)}q", *moments)

@@ -4,61 +4,76 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Sequence
 
 from askfirst.collector.frames import EventsFrame
 from askfirst.stores.base import DAY_MS, Counts, Events, Position
 
 
 class Batch:
-    """Events and counts up to a position of the log, gathered by tool."""
+    """Events and counts up to a position of the log, gathered by tool.
+
+    A frame is laid behind the columns at once and forgotten: most hold one event, and there are
+    tens of thousands.
+    """
 
     def __init__(self, position: Position) -> None:
         self.position = position
         self.size = 0
         self.counts: Counts = {}
-        self._frames: dict[str, list[EventsFrame]] = {}
+        self._columns: dict[str, _Columns] = {}
 
-    def add(self, frame: EventsFrame, end: Position) -> None:
-        """Take a frame that ends at `end`."""
-        size = len(frame)
+    def add(self, frame: EventsFrame) -> None:
+        """Take a frame; whoever reads them says in `position` where the last one ends."""
+        size = len(frame.version)
         if size:
-            self._frames.setdefault(frame.tool, []).append(frame)
+            columns = self._columns.get(frame.tool)
+            if columns is None:
+                columns = self._columns[frame.tool] = _Columns(frame.tool)
+            columns.add(frame, size)
         if frame.counts:
             day = frame.received // DAY_MS
             for kind, count in frame.counts.items():
                 key = (frame.tool, day, kind)
                 self.counts[key] = self.counts.get(key, 0) + count
         self.size += size or 1  # a frame of counts alone is work too
-        self.position = end
 
     def events(self) -> list[Events]:
         """Return the events of each tool. Raises ValueError if columns of a frame do not fit."""
-        return [end_to_end(tool, frames) for tool, frames in self._frames.items()]
+        return [columns.events() for columns in self._columns.values()]
 
 
-def end_to_end(tool: str, frames: Sequence[EventsFrame]) -> Events:
-    """Lay the columns of frames end to end: most frames hold one event, and there are thousands."""
-    events = Events(
-        tool,
-        bytearray(b"".join([frame.id for frame in frames])),
-        _moments(frames),
-        array("q", [frame.received for frame in frames for _ in frame.version]),
-        bytearray(b"".join([frame.installation for frame in frames])),
-        [version for frame in frames for version in frame.version],
-        [command for frame in frames for command in frame.command],
-    )
-    for name in dict.fromkeys(name for frame in frames for name in frame.fields):
-        column: list[str | bool | None] = []
-        for frame in frames:
-            column += frame.fields.get(name) or [None] * len(frame.version)
-        events.fields[name] = column
-    events.check()
-    return events
+class _Columns:
+    """The events of one tool, so far."""
 
+    def __init__(self, tool: str) -> None:
+        self._events = Events(tool)
+        self._moments = bytearray()
+        self._version: list[str] = []
+        self._command: list[str] = []
+        self._fields: dict[str, list[str | bool | None]] = {}
 
-def _moments(frames: Sequence[EventsFrame]) -> array[int]:
-    moments = array("q", b"".join([frame.timestamp for frame in frames]))
-    if sys.byteorder == "big":
-        moments.byteswap()
-    return moments
+    def add(self, frame: EventsFrame, size: int) -> None:
+        events, before = self._events, len(self._version)
+        events.id += frame.id
+        self._moments += frame.timestamp
+        events.received.extend([frame.received] * size)
+        events.installation += frame.installation
+        self._version += frame.version
+        self._command += frame.command
+        for name, values in frame.fields.items():
+            column = self._fields.setdefault(name, [])
+            if len(column) < before:
+                column += [None] * (before - len(column))
+            column += values
+
+    def events(self) -> Events:
+        events, size = self._events, len(self._version)
+        events.timestamp = array("q", bytes(self._moments))
+        if sys.byteorder == "big":
+            events.timestamp.byteswap()
+        for column in self._fields.values():
+            column.extend([None] * (size - len(column)))
+        events.version, events.command = self._version, self._command
+        events.fields = {**self._fields}
+        events.check()
+        return events

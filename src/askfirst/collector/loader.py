@@ -7,12 +7,14 @@ loader's thread is the only one that writes to the store; who wants something do
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from threading import Event, Lock, Thread
+from threading import Event, Lock, Thread, get_native_id
 from typing import TypeVar
 
 import msgspec
@@ -26,7 +28,8 @@ from askfirst.contract.model import Contract
 from askfirst.stores.base import DAY_MS, Position, Store, StoreError
 
 MOST_EVENTS = 50_000  # in one transaction
-LINGER = 1.0  # seconds between transactions, unless a log is behind or somebody waits
+NICE = 5  # below processes that take events: these have somebody waiting, and the log keeps well
+LINGER = 2.0  # seconds between transactions, unless a log is behind or somebody waits
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds between attempts that fail
 RETAIN_AGAIN_MS = 3_600_000  # after a retention that failed
 SCRUB_AFTER_MS = 5_000  # erasures that come together share one rewriting of the store
@@ -45,7 +48,10 @@ class _Waiter:
 class Loader:
     """The thread between logs and a store.
 
-    `now` returns ms UTC; `say` takes one line for the operator.
+    `now` returns ms UTC; `say` takes one line for the operator; `nice` is how far it stands back
+    where processors are short (Linux only; elsewhere that is of processes, not of threads).
+    `is_away` says that the store did not answer yet: it gets the contracts before anything is
+    loaded.
     """
 
     def __init__(
@@ -59,6 +65,8 @@ class Loader:
         *,
         most_events: int = MOST_EVENTS,
         linger: float = LINGER,
+        nice: int = 0,
+        is_away: bool = False,
     ) -> None:
         self.trouble = ""  # why loading stands still, or ""
         self._tails = tails
@@ -69,9 +77,11 @@ class Loader:
         self._say = say
         self._most_events = most_events
         self._linger = linger
+        self._nice = nice
         self._positions = {tail.name: tail.start for tail in tails}
         self._settled: dict[str, tuple[int, int]] = {}
-        self._unsure = False
+        self._undeclared = is_away
+        self._unsure = any(not tail.is_known for tail in tails)
         self._is_behind = False  # a log holds more than the last transaction took
         self._retain_at = 0
         self._scrub_at = 0
@@ -148,13 +158,18 @@ class Loader:
 
     async def erase(self, tool: str, installation: bytes) -> int:
         """Forget an installation; return how many events. Its bytes are scrubbed soon after."""
-        erased = await self.do(lambda store: store.erase(tool, installation))
+        until = self._now()
+        erased = await self.do(lambda store: store.erase(tool, installation, until))
         self._scrub_at = min(self._scrub_at, self._now() + SCRUB_AFTER_MS)
         return erased
 
     # The thread
 
     def _run(self) -> None:
+        if self._nice and sys.platform == "linux":
+            thread = get_native_id()
+            nice = os.getpriority(os.PRIO_PROCESS, thread) + self._nice
+            os.setpriority(os.PRIO_PROCESS, thread, nice)
         pause = FIRST_PAUSE
         while True:
             self._do_jobs()
@@ -185,6 +200,10 @@ class Loader:
 
     def _load_some(self) -> bool:
         """Move at most one transaction's worth of each log; return False if there was nothing."""
+        if self._undeclared:
+            for contract in self._contracts():
+                self._store.declare(contract)
+            self._undeclared = False
         if self._unsure:  # a transaction that failed may have been committed all the same
             for tail in self._tails:
                 self._positions[tail.name] = self._store.position(tail.name) or tail.start
@@ -197,20 +216,23 @@ class Loader:
         position = self._positions[tail.name]
         batch = Batch(position)
         damage: tuple[int, int] | None = None
+        last: Frame | None = None
         try:
             for frame in tail.frames(position):
-                batch.add(_read(frame), frame.end)
+                batch.add(_read(frame))
+                last = frame
                 if batch.size >= self._most_events:
                     self._is_behind = True
                     break
         except files.CorruptError as error:
             damage = (files.number_of(error.path.name) or 0, error.offset)
-        moved = batch.position != position
-        if moved:
+        if last is not None:
+            batch.position = last.end
             loaded = self._store.load(batch.events(), batch.counts, batch.position)
             self._metrics.add("askfirst_events_stored_total", loaded.stored)
             self._metrics.add("askfirst_events_duplicate_total", loaded.duplicate)
             self._positions[tail.name] = batch.position
+        moved = last is not None
         if damage:
             self._positions[tail.name] = tail.set_aside(*damage)
         return moved or damage is not None
@@ -298,6 +320,6 @@ def _read(frame: Frame) -> EventsFrame:
         return decode(frame.payload)
     except msgspec.DecodeError as error:
         raise StoreError(
-            f"segment {frame.end.segment} of the log holds a frame of another askfirst; "
+            f"segment {frame.segment} of the log holds a frame of another askfirst; "
             f"start that version once, or rename the file to *{files.SET_ASIDE}: {error}"
         ) from error

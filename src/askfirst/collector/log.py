@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Condition, Lock, Thread
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from askfirst.collector import private
 from askfirst.collector import segment as files
@@ -77,19 +77,17 @@ class _Segment:
     end: int  # bytes known to be on the medium
 
 
-@dataclass(slots=True)
-class _Waiting:
+class _Waiting(NamedTuple):
     frame: bytes
     done: Done
     loop: asyncio.AbstractEventLoop
-    since: float
 
 
-def prepare(folder: Path) -> str:
+def prepare(folder: Path, *, anew: bool = False) -> str:
     """Make the folder of a log if need be, and return the log's name.
 
     The name is random and stays with the folder, so that a store can tell the logs of several
-    collectors apart. Raises OSError.
+    collectors apart; `anew` makes another. Raises OSError.
     """
     private.make_folder(folder)
     path = folder / NAME_FILE
@@ -97,7 +95,7 @@ def prepare(folder: Path) -> str:
         name = path.read_text(encoding="ascii").strip()
     except FileNotFoundError:
         name = ""
-    if not name:
+    if anew or not name:
         name = secrets.token_hex(8)
         private.write(path, name + "\n")
     return name
@@ -149,6 +147,9 @@ class Log:
         self._arrived = Condition(self._lock)
         self._waiting: list[_Waiting] = []
         self._waiting_bytes = 0
+        self._since = 0.0  # when the first of those who wait came
+        self._begun = 0.0  # the same of the batch that is being written
+        self._idle = False  # the writer sleeps until it is told
         self._crowded = False
         self._rolling = False
         self._closing = False
@@ -171,7 +172,8 @@ class Log:
         with self._lock:
             if self._closing:
                 raise LogClosed("the collector is stopping; try again")
-            if self._waiting_bytes and self._waiting_bytes + len(frame) > self._waiting_limit:
+            waiting = self._waiting_bytes + len(frame)
+            if self._waiting_bytes and waiting > self._waiting_limit:
                 raise LogFull("more arrives than the disk can take; try again")
             if not self._has_room(len(frame)):
                 self.trouble = "the store is far behind and the log is full"
@@ -180,9 +182,12 @@ class Log:
                     self._rolling = True
                     self._arrived.notify()
                 raise LogQuota(f"{self.trouble}; try again later")
-            self._waiting.append(_Waiting(frame, done, loop, time.monotonic()))
-            self._waiting_bytes += len(frame)
-            self._arrived.notify()
+            if not self._waiting:
+                self._since = time.monotonic()
+            self._waiting.append(_Waiting(frame, done, loop))
+            self._waiting_bytes = waiting
+            if self._idle:
+                self._arrived.notify()
 
     async def write(self, payload: bytes) -> None:
         """Append a payload and wait for the fsync. Raises LogError."""
@@ -223,8 +228,10 @@ class Log:
     def _has_room(self, size: int) -> bool:
         active = self._active.end if self._active else 0
         wanted = active + self._waiting_bytes + size
+        if self._sealed_bytes + wanted <= self._quota:
+            return True
         now = time.monotonic()
-        if self._sealed_bytes + wanted > self._quota and now >= self._look_at:
+        if now >= self._look_at:
             self._look_at = now + LOOK_AGAIN
             self._sealed = {path: size for path, size in self._sealed.items() if path.exists()}
             self._sealed_bytes = sum(self._sealed.values())
@@ -254,11 +261,15 @@ class Log:
             time.sleep(COMPANY_SECONDS)
         with self._lock:
             while not (self._waiting or self._rolling or self._closing):
-                if not self._arrived.wait(PROBE_SECONDS if self.trouble else None):
+                self._idle = True
+                came = self._arrived.wait(PROBE_SECONDS if self.trouble else None)
+                self._idle = False
+                if not came:
                     break
             if self._closing and not self._waiting:
                 return None
             batch, self._waiting = self._waiting, []
+            self._begun = self._since
             self._crowded = len(batch) >= CROWD
             return batch
 
@@ -285,7 +296,7 @@ class Log:
             active.end += len(data)
         self._watermark.set(active.number, active.end)
         if self._commit:
-            self._commit(time.monotonic() - batch[0].since)
+            self._commit(time.monotonic() - self._begun)
         if active.end >= self._segment_bytes:
             self._seal()
         return None

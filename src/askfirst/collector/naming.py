@@ -15,7 +15,9 @@ from askfirst.stores.opening import open_store
 FILE = "name"
 
 
-def open_own(place: str, environ: Mapping[str, str], *, create: bool = True) -> Store:
+def open_own(
+    place: str, environ: Mapping[str, str], *, create: bool = True, patient: bool = False
+) -> Store:
     """Open the store at a path or URL, as `open_store`, for the collector whose logs lie beside it.
 
     Raises StoreError, OSError.
@@ -23,7 +25,7 @@ def open_own(place: str, environ: Mapping[str, str], *, create: bool = True) -> 
     folder = settings.beside(place, "-log", environ)
     has_logs = create or (folder / FILE).exists()  # who only asks leaves nothing behind
     name = name_of(folder) if "://" in place and has_logs else ""
-    return open_store(place, create=create, collector=name)
+    return open_store(place, create=create, collector=name, patient=patient)
 
 
 def name_of(folder: Path) -> str:

@@ -34,8 +34,7 @@ class Public:
         return JSONResponse({"ready": ready}, status_code=200 if ready else 503)
 
     async def _ready(self) -> bool:
-        _, gauges = await self._collector.statistics()
-        return gauges["askfirst_ready"] == 1.0
+        return await self._collector.is_ready()
 
     async def metrics(self, _request: Request) -> Response:
         """`GET /metrics`: counters as Prometheus reads them."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SUFFIX = ".log"
 SET_ASIDE = ".corrupt"
 MAGIC = b"askflog\x01"  # the last byte is the version of this format
+READ_BYTES = 1024 * 1024  # at a time
 LONGEST_PAYLOAD = 64 * 1024 * 1024  # bytes; far above what a request can hold
 _HEADER = struct.Struct("<8sQ")  # magic, number of the segment
 _FRAME = struct.Struct("<III")
@@ -96,21 +97,27 @@ def frames(path: Path, start: int, end: int) -> Iterator[tuple[int, bytes]]:
             _check_header(file.read(min(end, HEADER_BYTES)), path)
             start = HEADER_BYTES
         file.seek(start)
-        offset = start
+        offset, data, at = start, b"", 0  # `data[at]` is the byte at `offset`
         while offset < end:
-            head = file.read(min(FRAME_BYTES, end - offset))
-            if len(head) < FRAME_BYTES:
+            if len(data) - at < FRAME_BYTES:
+                data, at = data[at:] + file.read(READ_BYTES), 0
+            behind = at + FRAME_BYTES
+            if len(data) < behind or offset + FRAME_BYTES > end:
                 raise TornError(offset)
-            length, checksum, head_checksum = _FRAME.unpack(head)
-            if crc32(head[:8]) != head_checksum:
-                if _is_blank(head) and all(_is_blank(rest) for rest in iter(file.read1, b"")):
+            length, checksum, head_checksum = _FRAME.unpack_from(data, at)
+            if crc32(data[at : at + 8]) != head_checksum:
+                if _is_blank(data[at:]) and all(map(_is_blank, iter(file.read1, b""))):
                     raise TornError(offset)  # the file had grown, its last pages never came
                 raise CorruptError(path, offset)
             if offset + FRAME_BYTES + length > end:
                 raise TornError(offset)
-            payload = file.read(length)
+            if len(data) < behind + length:
+                data, at = data[at:] + file.read(max(length, READ_BYTES)), 0
+                behind = FRAME_BYTES
+            payload = data[behind : behind + length]
             if len(payload) < length or crc32(payload) != checksum:
                 raise CorruptError(path, offset)
+            at = behind + length
             offset += FRAME_BYTES + length
             yield offset, payload
 

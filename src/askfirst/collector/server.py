@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import ssl
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -21,12 +22,12 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from askfirst.collector import tls, worker
+from askfirst.collector import lean, tls, worker
 from askfirst.collector.collector import Collector
-from askfirst.collector.connection import Entrance
+from askfirst.collector.entrance import Entrance
 from askfirst.collector.private import reason_of
 from askfirst.collector.renewal import Files, Renewal
-from askfirst.collector.workers import WorkerError, Workers
+from askfirst.collector.workers import WorkerError, Workers, bound
 
 KEEP_ALIVE_SECONDS = 15
 LONGEST_FIRST_LINE = 128
@@ -37,10 +38,16 @@ class ServerError(Exception):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 takes a free one. Raises ServerError."""
+    """Return a socket that has an address to listen on; port 0 takes a free one.
+
+    It does not listen yet: with several workers each does so on a socket of its own. Raises
+    ServerError.
+    """
     try:
         family, *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server((host, port), family=family, backlog=worker.BACKLOG)
+        if port:  # one that others may share would be had even while somebody listens there
+            socket.create_server((host, port), family=family).close()
+        return bound(family, (host, port))
     except socket.gaierror as error:
         raise ServerError(f"{host} is no address of this machine: {error.strerror}") from error
     except (OSError, OverflowError) as error:
@@ -173,6 +180,9 @@ def run(app: Any, listener: socket.socket, started: Callable[[], None], files: F
     addresses. `started` is called once requests are answered. Raises ServerError if it does not
     come to that.
     """
+    lean.go_without_pandas()
+    lean.give_back_memory()
+    sys.setswitchinterval(worker.SWITCH_SECONDS)
     config = _quiet(app, _Behind)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # one that comes early must not end the collector
     with tempfile.TemporaryDirectory(prefix="askfirst-") as folder:

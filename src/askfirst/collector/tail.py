@@ -8,31 +8,38 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from askfirst.collector import log as writing
 from askfirst.collector import private
 from askfirst.collector import segment as files
 from askfirst.collector.watermark import Watermark
-from askfirst.stores.base import Position
+from askfirst.stores.base import Position, StoreAwayError
 
 ROLL_SECONDS = 5.0  # a writer that does not end its segment within this is not there
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """A payload, and where the log continues behind it."""
 
-    end: Position
+    log: str
+    segment: int
+    offset: int
     payload: bytes
+
+    @property
+    def end(self) -> Position:
+        """Where that is."""
+        return Position(self.log, self.segment, self.offset)
 
 
 class Tail:
     """A log in a folder, read from `position` (how far the store has it, or None).
 
     Opening it brings the folder in order, so nobody may be writing there yet; `roll` asks whoever
-    writes later to end the segment. `say` takes one line for the operator. Raises OSError,
+    writes later to end the segment. If the store is away, everything is kept, and `is_known` false:
+    where to read on has to be asked later. `say` takes one line for the operator. Raises OSError,
     LogError if the log is being written.
     """
 
@@ -45,7 +52,15 @@ class Tail:
         self.roll: Callable[[], None] = _nobody
         self._say = say
         self._watermark = Watermark(folder)
-        self.start = position(self.name) or Position(self.name, 0, 0)
+        self.is_known = True  # where to read on
+        try:
+            self.start = position(self.name) or Position(self.name, 0, 0)
+        except StoreAwayError:
+            self.is_known = False
+            if not self._files():
+                # the numbers that the store knows are gone with the files that had them
+                self.name = writing.prepare(folder, anew=True)
+            self.start = Position(self.name, 0, 0)
         self.recover(self.start)
 
     def recover(self, position: Position) -> None:
@@ -86,7 +101,7 @@ class Tail:
                 continue
             try:
                 for place, payload in files.frames(path, start, end):
-                    yield Frame(Position(self.name, number, place), payload)
+                    yield Frame(self.name, number, place, payload)
             except files.TornError as error:  # it was whole once
                 raise files.CorruptError(path, error.offset) from error
 

@@ -9,6 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from askfirst.collector.secure import Secure
 
 UNAVAILABLE = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 10\r\n"
@@ -24,7 +28,7 @@ def first_line(scheme: str, address: str, port: int) -> bytes:
 class Tunnel(asyncio.Protocol):
     """The application's end of a tunnel; the client's end is `client`."""
 
-    def __init__(self, client: asyncio.Transport, application: str) -> None:
+    def __init__(self, client: asyncio.Transport | Secure, application: str) -> None:
         self._client = client
         self._application = application
         self._transport: asyncio.Transport | None = None

@@ -97,7 +97,7 @@ def erase(place: Place, asked: Erase) -> Answer:
         raise UpkeepError("the store knows no such tool")
     who = bytes.fromhex(asked.installation_id)
     tools = place.store.tools() if asked.tool is None else [asked.tool]
-    erased = sum(place.store.erase(tool, who) for tool in tools)
+    erased = sum(place.store.erase(tool, who, place.now()) for tool in tools)
     place.store.scrub()
     return {"erased": erased}
 

@@ -7,6 +7,7 @@ the operator should know. When that socket closes, the collector is gone and the
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import signal
 import socket
@@ -19,17 +20,18 @@ import msgspec
 
 from askfirst.collector import tls
 from askfirst.collector.config import Limits
-from askfirst.collector.connection import Entrance
 from askfirst.collector.door import Door
+from askfirst.collector.entrance import Entrance
 from askfirst.collector.log import Log, LogError
 from askfirst.collector.metrics import Counts, Metrics
+from askfirst.collector.secure import Secure
 from askfirst.contract.event import now_ms
 from askfirst.contract.model import Contract
 
 GRACE_SECONDS = 20.0  # what is in flight at the end may take this long
 ORPHAN_SECONDS = 3.0  # and this long when the collector died: the next one waits for the log
 BACKLOG = 2048
-HANDSHAKE_SECONDS = 10.0
+SWITCH_SECONDS = 0.0005
 
 
 class Setup(msgspec.Struct):
@@ -129,11 +131,9 @@ async def open_door(
 ) -> asyncio.AbstractServer:
     """Begin to accept connections on a listening socket."""
     return await asyncio.get_running_loop().create_server(
-        entrance.connection,
+        (lambda: Secure(entrance, context)) if context else entrance.connection,
         sock=listener,
-        ssl=context,
         backlog=BACKLOG,
-        ssl_handshake_timeout=HANDSHAKE_SECONDS if context else None,
     )
 
 
@@ -161,6 +161,11 @@ def main() -> None:
 
 def run(coroutine: Any) -> None:
     """Run a coroutine on the fastest loop there is."""
+    # The thread that writes the log asks for the interpreter some times for each fsync; at the
+    # usual 5 ms each, its waiting would be most of what a request waits.
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays; there is no use in looking through it again
     try:
         import uvloop
     except ImportError:  # not on every platform

@@ -15,6 +15,7 @@ import msgspec
 from askfirst.collector.collector import Collector, log_count
 from askfirst.collector.log import LogError
 from askfirst.collector.metrics import Counts, add_up
+from askfirst.collector.private import reason_of
 from askfirst.collector.tail import Tail
 from askfirst.collector.worker import GRACE_SECONDS, Order, Report, Setup
 
@@ -28,8 +29,29 @@ class WorkerError(Exception):
     """A worker did not start."""
 
 
+def bound(family: int, address: tuple[object, ...]) -> socket.socket:
+    """Return a socket with an address that others of this user may have too. Raises OSError.
+
+    On Linux the kernel deals connections out evenly to all that listen on such an address. To
+    those that share one socket it does not: whoever looks first takes all there are. Elsewhere they
+    share one.
+    """
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform == "linux":
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind(address)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
 class _Hired:
-    """One worker process."""
+    """One worker process. `listener` is the socket it accepts connections on."""
 
     def __init__(
         self,
@@ -117,7 +139,7 @@ class _Hired:
 
 
 class Workers:
-    """All worker processes of a collector. `listener` is the socket they accept connections on."""
+    """All worker processes of a collector. `listener` has the address they listen on."""
 
     def __init__(
         self,
@@ -131,6 +153,7 @@ class Workers:
         self._application = application
         self._pair = pair
         self._hired: dict[str, _Hired] = {}
+        self._listeners: dict[str, socket.socket] = {}
         self._gone: Counts = []  # what ended workers had counted: a counter must not go back
         self._keeping: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -138,14 +161,19 @@ class Workers:
     async def start(self) -> None:
         """Start as many as the collector is to have. Raises WorkerError."""
         names = [str(number) for number in range(1, self._collector.config.workers + 1)]
-        for name in names:
-            self._hired[name] = self._hire(name)
+        try:
+            for name in names:
+                self._hired[name] = self._hire(name)
+        except OSError as error:
+            raise WorkerError(f"a worker cannot listen: {reason_of(error)}") from error
         await asyncio.gather(*(hired.begin() for hired in self._hired.values()))
         self._keeping = [asyncio.create_task(self._keep(name)) for name in names]
 
     async def stop(self) -> None:
         """Have all of them answer what has begun, and end."""
         self._stopping = True
+        for listener in self._listeners.values():
+            listener.close()
         for hired in self._hired.values():
             hired.tell(Order("stop"))
         if not self._keeping:
@@ -174,7 +202,18 @@ class Workers:
 
     def _hire(self, name: str) -> _Hired:
         tail = self._collector.tails[name]
-        return _Hired(tail, lambda: self._setup(tail), self._listener, self._collector.say)
+        if name not in self._listeners:
+            self._listeners[name] = self._listener_of_its_own()
+        return _Hired(tail, lambda: self._setup(tail), self._listeners[name], self._collector.say)
+
+    def _listener_of_its_own(self) -> socket.socket:
+        """Return a socket for a worker, and for the next in its place: connections that came when
+        it had ended wait for that one.
+        """
+        listener = self._listener
+        if sys.platform != "linux":
+            return listener.dup()
+        return bound(listener.family, listener.getsockname())
 
     def _setup(self, tail: Tail) -> Setup:
         config = self._collector.config
@@ -207,6 +246,8 @@ class Workers:
                 try:
                     await self._start_again(name)
                 except (WorkerError, LogError, OSError) as error:
+                    if name in self._listeners:  # others get the connections meanwhile
+                        self._listeners.pop(name).close()
                     if str(error) != trouble:
                         trouble = str(error)
                         self._collector.say(f"worker {name} is still missing: {trouble}")

@@ -1,4 +1,4 @@
-"""Contract -> the words a user reads: the prompt, the payload in words, TELEMETRY.md."""
+"""Contract -> the words a user reads in a terminal: the prompt, the payload in words."""
 
 from askfirst.contract.model import Contract, Field
 from askfirst.contract.sampling import percent
@@ -91,73 +91,3 @@ def wrap(text: str, width: int) -> str:
         indent = "  " if line.startswith("- ") else ""
         lines += textwrap.wrap(line, width, subsequent_indent=indent) or [""]
     return "\n".join(lines)
-
-
-def rows(contract: Contract) -> "list[tuple[str, str, str]]":
-    """Return (name, how it leaves the machine, purpose) for everything an event may have."""
-    own = [(field.name, describe(field), field.purpose) for field in contract.fields.values()]
-    return [*((name, how, ALWAYS_FOR) for name, how in always(contract)), *own]
-
-
-def table(contract: Contract) -> str:
-    """Return `rows` as the body of a Markdown table."""
-    cells = [[part.replace("|", "\\|") for part in row] for row in rows(contract)]
-    return "\n".join(f"| `{name}` | {how} | {why} |" for name, how, why in cells)
-
-
-def notice(contract: Contract) -> str:
-    """Return TELEMETRY.md, the privacy notice that belongs beside the tool's README."""
-    name = contract.name
-    variable = f"{name.upper().replace('-', '_')}_TELEMETRY"
-    secure = " over TLS" if contract.collector.startswith("https:") else ""
-    return f"""# Telemetry in {contract.title}
-
-{contract.title} asks once, before anything is collected, whether it may share how you use it.
-The default is No, and No has no disadvantage. Until you say Yes, nothing is collected, nothing is
-sent, and no identifier is made.
-
-## Who asks
-
-{contract.organisation} is the controller. Questions, requests and the data protection officer:
-{contract.contact}. Events go to {contract.collector}{secure}. More: {contract.details}
-
-## What is collected, after a Yes
-
-One event for each of these commands: {", ".join(f"`{c}`" for c in contract.commands)}. No other
-command is ever recorded.
-
-| what | how it leaves your machine | why |
-| --- | --- | --- |
-{table(contract)}
-
-Never: {NEVER}.
-{chr(10) + sampled(contract) + chr(10) if contract.sample < 1 else ""}
-The data is pseudonymous, not anonymous: the same installation always has the same hash.
-Events are deleted after {contract.retention_days} days. They serve no decision about anybody, and
-no automated one (GDPR, Art. 22).
-
-## Your choices
-
-| to | do |
-| --- | --- |
-| see the present state, and why | `{name} telemetry status` |
-| agree | `{name} telemetry on` |
-| revoke, and delete the identifier and whatever is unsent | `{name} telemetry off` |
-| see what the next event would be | `{name} telemetry show` |
-| see what was sent, and when | `{name} telemetry log` |
-| have everything that was collected deleted | `{name} telemetry erase` |
-| print each event and send none | set `{variable}=log` |
-| keep it off, whatever was answered | set `{variable}=0` or `DO_NOT_TRACK=1` |
-
-It never asks and never sends under CI. It asks again only when a newer version runs after a No,
-or when a new version would collect more than you agreed to.
-
-## Your rights
-
-The legal basis is your consent, and nothing else (GDPR, Art. 6(1)(a)). You can withdraw it at any
-time, with one command like the one that gives it; what was collected before stays lawful until it
-is erased. You may ask {contract.contact} for access, correction, restriction and a copy, and
-complain to a data protection authority.
-
-Contract: `{contract.digest}`
-"""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from askfirst.client import Telemetry
+    from askfirst import Telemetry
 
 _VERBOSE = "_askfirst_verbose"
 _PATH = "_askfirst_path"

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from askfirst.client import Telemetry
+    from askfirst import Telemetry
 
 
 def instrument(cli: click.Command, telemetry: "Telemetry") -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from askfirst.client import Telemetry
+    from askfirst import Telemetry
 
 _OF = "_askfirst_telemetry"
 

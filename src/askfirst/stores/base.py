@@ -36,6 +36,10 @@ class StoreHeldError(StoreError):
     """Another process owns the store."""
 
 
+class StoreAwayError(StoreError):
+    """The server of the store does not answer now; later it may."""
+
+
 class Coded(Sequence[Any]):
     """A column of few values that come often: `values`, and for each row the place of its own.
 
@@ -211,9 +215,12 @@ class Store(Protocol):
         sees installations in that alone (`contract.sampling`), whatever else is stored.
         """
 
-    def erase(self, tool: str, installation: bytes) -> int:
+    def erase(self, tool: str, installation: bytes, until: int = 0) -> int:
         """Forget an installation (32 bytes) and everything said about it; return how many
         events. No answer has it from then on; its bytes are gone after the next `scrub`.
+
+        With `until` (ms UTC), a store that several collectors share leaves out what a log of theirs
+        received by then and loads later.
         """
 
     def retain(self, tool: str, before: int) -> int:

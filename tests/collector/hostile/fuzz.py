@@ -1,5 +1,7 @@
 """A fuzzer over HTTP: `python -m tests.collector.hostile.fuzz --start --requests 1000000 --seed 1`.
 
+It prints what came of it as a table (docs/tested.md).
+
 It sends requests that are almost right over many connections and holds the collector to this: no
 status of 5xx but 503, no hang, no answer that is not as described, no undeclared byte on the disk,
 no address anywhere, memory within bounds. Exit code 1, and the input in `--keep`, if one fails.
@@ -11,7 +13,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
+import re
 import sys
 import tempfile
 import time
@@ -19,6 +23,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import uvloop
 
 from askfirst.contract.event import now_ms
 from tests.collector.hostile.mutation import ADDRESS, MARK, Made, make, remake
@@ -48,6 +54,32 @@ class Tally:
     statuses: Counter[int] = field(default_factory=Counter)
     closed: int = 0
     seen: set[tuple[object, ...]] = field(default_factory=set)
+    memory: tuple[int, int] = (0, 0)  # bytes, of all processes: before, and at most
+    looked_at: tuple[int, int] = (0, 0)  # files and the like, and their bytes
+    stored: int = 0
+    seconds: float = 0.0
+    processor_seconds: float = 0.0  # of the fuzzer and the collector together
+
+    def table(self) -> str:
+        """Return what came of it, in Markdown; nothing that must not be was found."""
+        before, most = (size >> 20 for size in self.memory)
+        files, size = self.looked_at
+        rows = [
+            ("requests", f"{self.sent:,}"),
+            *((f"answered {status}", f"{n:,}") for status, n in sorted(self.statuses.items())),
+            ("closed without an answer", f"{self.closed:,}"),
+            ("5xx but 503", "0"),
+            ("kinds of answers", f"{len(self.seen):,}"),
+            ("events stored", f"{self.stored:,}"),
+            ("undeclared bytes or addresses", f"0 in {files} places, {size / 1e6:,.0f} MB"),
+            (
+                "memory at first, at most",
+                f"{before}, {most} MiB ({GROWTH_BYTES >> 20} more allowed)",
+            ),
+            ("time, processor time", f"{self.seconds:,.0f} s, {self.processor_seconds:,.0f} s"),
+        ]
+        lines = ["| | |", "| --- | ---: |", *(f"| {name} | {value} |" for name, value in rows)]
+        return "\n".join(lines)
 
     def text(self) -> str:
         statuses = ", ".join(f"{status}: {n}" for status, n in sorted(self.statuses.items()))
@@ -68,6 +100,8 @@ class Worker:
         self.tally = tally
         self.keep = keep
         self.kept: list[bytes] = []
+        self.waits_for = b""  # the request that has no answer yet
+        self.since = time.monotonic()
 
     async def run(self) -> None:
         while self.number > 0:
@@ -84,10 +118,9 @@ class Worker:
         made = self._next()
         self.number -= 1
         self.tally.sent += 1
+        self.waits_for, self.since = made.data, time.monotonic()
         try:
-            reply = await asyncio.wait_for(self._exchange(made, reader, writer), ANSWER_SECONDS)
-        except asyncio.TimeoutError:
-            raise Found("neither an answer nor an end", made.data) from None
+            reply = await self._exchange(made, reader, writer)
         except (ValueError, AssertionError, KeyError) as error:
             raise Found(f"an answer that is none: {error}", made.data) from error
         if reply is None:
@@ -119,7 +152,7 @@ class Worker:
                 if not part:
                     return last
                 data += part
-        except ConnectionError:
+        except OSError:  # it has been closed, at whatever moment of ours
             return last
 
     def _judge(self, made: Made, reply: Reply) -> None:
@@ -158,7 +191,10 @@ async def attack(
     workers = [Worker(url, f"{seed}.{n}", now, share, tally, keep) for n in range(connections)]
     tasks = [asyncio.ensure_future(worker.run()) for worker in workers]
     while pending := [task for task in tasks if not task.done()]:
-        await asyncio.wait(pending, timeout=10, return_when=asyncio.FIRST_EXCEPTION)
+        await asyncio.wait(pending, timeout=5, return_when=asyncio.FIRST_EXCEPTION)
+        for worker, task in zip(workers, tasks, strict=True):
+            if not task.done() and time.monotonic() - worker.since > ANSWER_SECONDS:
+                raise Found("neither an answer nor an end", worker.waits_for)
         if sys.stderr.isatty():
             speed = tally.sent / (time.monotonic() - began)
             sys.stderr.write(f"\r{tally.text()} ({speed:.0f}/s) ")
@@ -171,8 +207,11 @@ async def attack(
     return tally
 
 
-def look_at_disk(server: Server, home: Path, metrics: bytes) -> None:
-    """Look for what must be nowhere, running and stopped. Raises Found."""
+def look_at_disk(server: Server, home: Path, metrics: bytes) -> tuple[int, int]:
+    """Look for what must be nowhere, running and stopped. Raises Found.
+
+    Return how many places, and bytes.
+    """
     pieces = {f"{name}, running": data for name, data in written(home).items()}
     code = server.stop()
     if code != 0 or complaints(server):
@@ -188,6 +227,7 @@ def look_at_disk(server: Server, home: Path, metrics: bytes) -> None:
         places = [name for name, data in pieces.items() if needle in data]
         if places:
             raise Found(f"{needle!r} is in {', '.join(places)}")
+    return len(pieces), sum(map(len, pieces.values()))
 
 
 def fuzz_own(
@@ -206,14 +246,19 @@ def fuzz_own(
         *("--workers", str(workers)),
     )
     with collector(folder, *options) as server:
-        before = memory(server)
-        tally = asyncio.run(attack(server.url, requests, seed, now, connections, keep))
+        before, began = memory(server), time.monotonic()
+        tally = uvloop.run(attack(server.url, requests, seed, now, connections, keep))
+        tally.seconds = time.monotonic() - began
         if server.process.poll() is not None:
             raise Found(f"it ended: {server.errors[-2000:]}")
-        if memory(server) - before > GROWTH_BYTES:
-            raise Found(f"it took {(memory(server) - before) >> 20} MiB more")
+        tally.memory = before, memory(server)
+        if tally.memory[1] - before > GROWTH_BYTES:
+            raise Found(f"it took {(tally.memory[1] - before) >> 20} MiB more")
         metrics = server.call("GET", "/metrics").body
-        look_at_disk(server, folder / "home", metrics)
+        tally.looked_at = look_at_disk(server, folder / "home", metrics)
+    stored = re.search(rb"^askfirst_events_stored_total (\d+)$", metrics, re.MULTILINE)
+    tally.stored = int(stored[1]) if stored else 0
+    tally.processor_seconds = sum(os.times()[:4])
     return tally
 
 
@@ -237,7 +282,7 @@ def main() -> int:
     print(f"--seed {options.seed} --now {options.now}", flush=True)  # noqa: T201
     try:
         if options.server:
-            tally = asyncio.run(attack(options.server, *words))
+            tally = uvloop.run(attack(options.server, *words))
         else:
             with tempfile.TemporaryDirectory() as folder:
                 tally = fuzz_own(Path(folder), *words, options.workers)
@@ -247,7 +292,7 @@ def main() -> int:
             (options.keep / "found.http").write_bytes(found.data)
         print(repr(found.data[:3000]))  # noqa: T201
         return 1
-    print(tally.text())  # noqa: T201
+    print(tally.table() if options.start else tally.text())  # noqa: T201
     return 0
 
 

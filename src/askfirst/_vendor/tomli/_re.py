@@ -7,23 +7,16 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
 import re
+from typing import Any
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Final
+from ._types import ParseFloat
 
-    from ._types import ParseFloat
+# E.g.
+# - 00:32:00.999999
+# - 00:32:00
+_TIME_RE_STR = r"([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{1,6})[0-9]*)?"
 
-_TIME_RE_STR: Final = r"""
-([01][0-9]|2[0-3])             # hours
-:([0-5][0-9])                  # minutes
-(?:
-    :([0-5][0-9])              # optional seconds
-    (?:\.([0-9]{1,6})[0-9]*)?  # optional fractions of a second
-)?
-"""
-
-RE_NUMBER: Final = re.compile(
+RE_NUMBER = re.compile(
     r"""
 0
 (?:
@@ -42,8 +35,8 @@ RE_NUMBER: Final = re.compile(
 """,
     flags=re.VERBOSE,
 )
-RE_LOCALTIME: Final = re.compile(_TIME_RE_STR, flags=re.VERBOSE)
-RE_DATETIME: Final = re.compile(
+RE_LOCALTIME = re.compile(_TIME_RE_STR)
+RE_DATETIME = re.compile(
     rf"""
 ([0-9]{{4}})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])  # date, e.g. 1988-10-27
 (?:
@@ -56,7 +49,7 @@ RE_DATETIME: Final = re.compile(
 )
 
 
-def match_to_datetime(match: re.Match[str]) -> datetime | date:
+def match_to_datetime(match: re.Match) -> datetime | date:
     """Convert a `RE_DATETIME` match to `datetime.datetime` or `datetime.date`.
 
     Raises ValueError if the match does not correspond to a valid date
@@ -78,8 +71,7 @@ def match_to_datetime(match: re.Match[str]) -> datetime | date:
     year, month, day = int(year_str), int(month_str), int(day_str)
     if hour_str is None:
         return date(year, month, day)
-    hour, minute = int(hour_str), int(minute_str)
-    sec = int(sec_str) if sec_str else 0
+    hour, minute, sec = int(hour_str), int(minute_str), int(sec_str)
     micros = int(micros_str.ljust(6, "0")) if micros_str else 0
     if offset_sign_str:
         tz: tzinfo | None = cached_tz(
@@ -92,9 +84,6 @@ def match_to_datetime(match: re.Match[str]) -> datetime | date:
     return datetime(year, month, day, hour, minute, sec, micros, tzinfo=tz)
 
 
-# No need to limit cache size. This is only ever called on input
-# that matched RE_DATETIME, so there is an implicit bound of
-# 24 (hours) * 60 (minutes) * 2 (offset direction) = 2880.
 @lru_cache(maxsize=None)
 def cached_tz(hour_str: str, minute_str: str, sign_str: str) -> timezone:
     sign = 1 if sign_str == "+" else -1
@@ -106,14 +95,13 @@ def cached_tz(hour_str: str, minute_str: str, sign_str: str) -> timezone:
     )
 
 
-def match_to_localtime(match: re.Match[str]) -> time:
+def match_to_localtime(match: re.Match) -> time:
     hour_str, minute_str, sec_str, micros_str = match.groups()
-    sec = int(sec_str) if sec_str else 0
     micros = int(micros_str.ljust(6, "0")) if micros_str else 0
-    return time(int(hour_str), int(minute_str), sec, micros)
+    return time(int(hour_str), int(minute_str), int(sec_str), micros)
 
 
-def match_to_number(match: re.Match[str], parse_float: ParseFloat) -> Any:
+def match_to_number(match: re.Match, parse_float: ParseFloat) -> Any:
     if match.group("floatpart"):
         return parse_float(match.group())
     return int(match.group(), 0)

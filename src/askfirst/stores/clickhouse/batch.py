@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -27,9 +27,10 @@ from askfirst.stores.base import (
 )
 
 APPLICATION, ENVIRONMENT = "application.name", "application.env"
+CLOCKS_MS = 60_000  # by which the clocks of collectors that share a store may differ
 KEYS = ("timestamp", "id_high", "id_low")  # what tells the events of a tool apart
 Mask = npt.NDArray[np.bool_]
-Column = list[Any]
+Column: TypeAlias = Sequence[Any]
 
 _context = msgspec.json.Encoder(order="deterministic")
 
@@ -62,7 +63,7 @@ class Batch:
         events = self.events
         size = len(events)
         hashes = [None, pa.py_buffer(bytes(events.installation))]
-        fields = dict(events.fields)
+        fields: dict[str, Column] = {**events.fields}
         columns = {
             "tool": _same(pa.array([events.tool]), size),
             "installation": pa.FixedSizeBinaryArray.from_buffers(
@@ -79,16 +80,32 @@ class Batch:
         table = pa.table(columns)
         return table if kept.all() else table.filter(pa.array(kept))
 
-    def counts(self, kept: Mask) -> Counts:
+    def erased(self, moments: Mapping[bytes, int]) -> Mask:
+        """Tell for each event whether it was received before its installation was erased.
+
+        `moments` has when each was, in ms UTC.
+        """
+        if not moments:
+            return np.zeros(len(self.packed), bool)
+        until = [moments.get(who, -(2**62)) for who in self.events.installations()]
+        return np.frombuffer(self.events.received, np.int64) <= np.array(until) + CLOCKS_MS
+
+    def who(self, mask: Mask) -> set[bytes]:
+        """Return the installations of some of the events."""
+        installations = self.events.installations()
+        return {installations[at] for at in np.flatnonzero(mask)}
+
+    def counts(self, kept: Mask, erased: Mask) -> Counts:
         """Count what was stored, duplicate, late and clock-skewed, by day of arrival.
 
-        A duplicate is counted as nothing else: it was late or skewed once, when it was stored.
+        A duplicate is counted as nothing else: it was late or skewed once, when it was stored. What
+        is left out because it was erased is not counted.
         """
         received = np.frombuffer(self.events.received, np.int64)
         age = received - np.frombuffer(self.events.timestamp, np.int64)
         kinds = {
             STORED: kept,
-            DUPLICATE: ~kept,
+            DUPLICATE: ~kept & ~erased,
             LATE: kept & (age > LATE_AFTER_MS),
             SKEWED: kept & (-age > SKEW_MS),
         }
@@ -132,7 +149,7 @@ def events(tool: str, table: pa.Table) -> Events:
     made.installation += b"".join(table["installation"].to_pylist())
     made.version = table["version"].to_pylist()
     made.command = table["command"].to_pylist()
-    made.fields = _fields(table)
+    made.fields = {**_fields(table)}
     return made
 
 
@@ -151,7 +168,7 @@ def _named(fields: dict[str, Column], name: str, size: int) -> pa.Array:
     return pa.array(column, pa.string())
 
 
-def _contexts(fields: dict[str, Column], size: int) -> pa.Array:
+def _contexts(fields: Mapping[str, Column], size: int) -> pa.Array:
     """Return the JSON of each event's other fields, '' where it has none."""
     if not fields:
         return _same(pa.array([""]), size)
@@ -167,13 +184,13 @@ def _contexts(fields: dict[str, Column], size: int) -> pa.Array:
     return pa.array(column, pa.string())
 
 
-def _fields(table: pa.Table) -> dict[str, Column]:
+def _fields(table: pa.Table) -> dict[str, list[Any]]:
     """Return a column for each field that any of the rows has."""
     context = table["context"].combine_chunks().dictionary_encode()
     decoded = [msgspec.json.decode(text) if text else {} for text in context.dictionary.to_pylist()]
     of_row = [decoded[code] for code in context.indices.to_pylist()]
     names = dict.fromkeys(name for fields in decoded for name in fields)
-    columns: dict[str, Column] = {name: [row.get(name) for row in of_row] for name in names}
+    columns: dict[str, list[Any]] = {name: [row.get(name) for row in of_row] for name in names}
     for name, column in ((APPLICATION, "application"), (ENVIRONMENT, "environment")):
         texts = table[column].to_pylist()
         if name in columns:  # a flag of that name

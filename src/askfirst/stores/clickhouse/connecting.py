@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from askfirst.stores.base import StoreError
+from askfirst.stores.base import StoreAwayError, StoreError
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.httpclient import HttpClient
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SCHEMES = {"clickhouse": ("http", 8123), "clickhouses": ("https", 8443)}
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 600  # without a byte; an answer over billions of events takes long
+# a server that answers and misses others: timeouts, the network, replicas, Keeper
+AWAY = frozenset((159, 209, 210, 242, 279, 285, 319, 999))
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SAID = re.compile(
     r"Code: (\d+)\. DB::Exception: (?:Received from \S+ DB::Exception: )?(.*)", re.DOTALL
@@ -84,7 +86,7 @@ def connect(address: Address, *, database: str | None = None) -> HttpClient:
 
 @contextmanager
 def failing(address: Address) -> Iterator[None]:
-    """Turn what goes wrong at a server into StoreError."""
+    """Turn what goes wrong at a server into StoreError: StoreAwayError if it may pass by itself."""
     import pyarrow as pa
     from clickhouse_connect.driver.exceptions import Error
     from urllib3.exceptions import HTTPError
@@ -92,9 +94,11 @@ def failing(address: Address) -> Iterator[None]:
     try:
         yield
     except Error as error:
-        raise StoreError(f"{address}: {one_line(error)}") from error
+        found = _SAID.search(str(error))
+        kind = StoreError if found and int(found[1]) not in AWAY else StoreAwayError
+        raise kind(f"{address}: {one_line(error)}") from error
     except (HTTPError, OSError, pa.ArrowException) as error:
-        raise StoreError(f"{address} does not answer: {type(error).__name__}") from error
+        raise StoreAwayError(f"{address} does not answer: {type(error).__name__}") from error
 
 
 def one_line(error: Exception) -> str:

@@ -14,11 +14,13 @@ import numpy as np
 import pyarrow as pa
 
 from askfirst.contract.model import Contract
-from askfirst.stores.base import Counts, Events, Loaded, Position, StoreError
+from askfirst.contract.sampling import limit
+from askfirst.stores.base import Counts, Events, Loaded, Position, StoreAwayError, StoreError
 from askfirst.stores.clickhouse import batch as batches
 from askfirst.stores.clickhouse import sql
-from askfirst.stores.clickhouse.batch import Batch, Mask, packed, together
-from askfirst.stores.clickhouse.connecting import Address, connect, failing
+from askfirst.stores.clickhouse.batch import CLOCKS_MS, Batch, Mask, packed, together
+from askfirst.stores.clickhouse.connecting import Address, failing
+from askfirst.stores.clickhouse.hosts import Hosts
 from askfirst.stores.clickhouse.loading import Origin
 from askfirst.stores.clickhouse.migrating import prepare
 
@@ -32,15 +34,24 @@ class ClickHouseStore:
     """Implements `askfirst.stores.base.Store`.
 
     Any number of processes may have the store open. Logs of different collectors must have
-    different names in it: `collector` is put before them.
+    different names in it: `collector` is put before them. With `patient`, a server that does not
+    answer is no error: every method raises StoreAwayError until it does.
     """
 
-    def __init__(self, url: str, *, create: bool = True, collector: str = "") -> None:
+    def __init__(
+        self, url: str, *, create: bool = True, collector: str = "", patient: bool = False
+    ) -> None:
         self.address = Address.of(url)
-        prepare(self.address, create=create)
+        self._create = create
         self._collector = collector
-        self._client = connect(self.address)
         self._lock = threading.Lock()
+        self._opening = threading.Lock()
+        self._opened: Hosts | None = None
+        try:
+            self._hosts()
+        except StoreAwayError:
+            if not patient:
+                raise
 
     def load(
         self, events: Iterable[Events], counts: Counts, position: Position | None = None
@@ -55,16 +66,21 @@ class ClickHouseStore:
         stored = duplicate = 0
         with self._lock:
             origin = self._origin(position)
-            rows = []
+            rows, seen = [], []
             for part in parts:
                 new, is_there = self._known(part, origin)
-                if (new & ~is_there).any():
-                    rows.append(part.rows(new & ~is_there, origin.number))
-                total.update(part.counts(new))
-                fresh = int(np.count_nonzero(new))
-                stored, duplicate = stored + fresh, duplicate + len(new) - fresh
+                wanted = new & ~is_there & ~self._erased(part)
+                if wanted.any():
+                    rows.append(part.rows(wanted, origin.number))
+                seen.append((part, new, new & is_there | wanted))
             if rows:
                 self._insert("events", pa.concat_tables(rows), origin.token("events", position))
+            for part, new, brought in seen:
+                erased = self._erased(part)  # again: somebody may have been meanwhile
+                self._take_back(part, brought & erased, origin)
+                total.update(part.counts(new & ~erased, erased))
+                stored += int(np.count_nonzero(new & ~erased))
+                duplicate += int(np.count_nonzero(~new & ~erased))
             self._add_counts(total, position, origin)
         return Loaded(stored, duplicate)
 
@@ -87,6 +103,7 @@ class ClickHouseStore:
                 "canonical": contract.canonical(),
                 "moment": time.time_ns(),
             },
+            distributed_foreground_insert=1,
         )
 
     def contracts(self) -> list[Contract]:
@@ -96,18 +113,33 @@ class ClickHouseStore:
         ]
 
     def query(self, name: str, parameters: Mapping[str, object]) -> list[tuple[object, ...]]:
-        """Run `questions/<name>.sql`. Sees every `load` that has returned."""
-        return self._ask(sql.on_shards(sql.question(name), ("(", ")")), parameters)
+        """Run `questions/<name>.sql`. Sees every `load` that has returned.
 
-    def erase(self, tool: str, installation: bytes) -> int:
+        Of installations it sees those that the sample of the contract in force has. On a cluster
+        every shard answers for its own installations, and only its answer travels.
+        """
+        asked = {**parameters}
+        text = sql.question(name)
+        sample = self._sample(asked.get("tool"))
+        if sample < 1:
+            asked["below"] = f"{limit(sample):0<64}"
+            text = sql.sampled(text)
+        cluster = self._hosts().layout.cluster
+        return self._ask(sql.on_shards(text, cluster, self.address.database), asked)
+
+    def erase(self, tool: str, installation: bytes, until: int = 0) -> int:
         """Forget an installation (32 bytes); return how many events.
 
-        No answer has it from then on; its bytes are gone after the next `scrub`.
+        No answer has it from then on; its bytes are gone after the next `scrub`. With `until` (ms
+        UTC), events that any collector has received by a clock of its own until then, or up to
+        CLOCKS_MS later, are left out when they are loaded; that is kept for 60 days.
         """
         who = {"tool": tool, "who": installation.hex()}
+        if until:  # first: a load that does not see it yet has brought its events before this ends
+            self._do("note_erasure", {**who, "moment": until}, distributed_foreground_insert=1)
         [(erased,)] = self._read("count_to_erase", who)
         if erased:
-            self._do("erase", who, lightweight_deletes_sync=2)
+            self._change("erase", who, lightweight_deletes_sync=2)
         return int(erased)
 
     def retain(self, tool: str, before: int) -> int:
@@ -120,14 +152,13 @@ class ClickHouseStore:
         if forgotten:
             for (period,) in self._read("periods", {"tool": tool}):
                 if (period + 1) * PERIOD_MS <= before:
-                    self._do("drop_period", {"tool": tool, "period": period})
-            self._do("retain", old, lightweight_deletes_sync=2)
+                    self._change("drop_period", {"tool": tool, "period": period})
+            self._change("retain", old, lightweight_deletes_sync=2)
         return int(forgotten)
 
     def size(self) -> int:
-        """Return how many bytes the store takes on the server's disk."""
-        [(size,)] = self._read("size", self._names)
-        return int(size)
+        """Return how many bytes the store takes on the disks of its servers."""
+        return sum(int(size or 0) for (size,) in self._on_each("size"))
 
     def scrub(self) -> bool:
         """Make what was forgotten since the last time unreadable in every file of the database;
@@ -136,11 +167,11 @@ class ClickHouseStore:
         That there is something is a mark on the parts themselves. Questions and loads go on.
         Backups are the operator's to look after. Raises StoreError if the server keeps old files.
         """
-        [(masked,)] = self._read("masked", self._names)
+        masked = any(count for (count,) in self._on_each("masked"))
         if masked:
-            self._do("apply_masks", mutations_sync=2)
-            self._see_off({name for (name,) in self._read("replaced", self._names)})
-        return bool(masked)
+            self._change("apply_masks", {}, mutations_sync=2)
+            self._see_off({name for (name,) in self._on_each("replaced")})
+        return masked
 
     def tools(self) -> Sequence[str]:
         """Return the names of tools that have events or a contract."""
@@ -153,10 +184,11 @@ class ClickHouseStore:
 
     def events(self, tool: str) -> Iterator[Events]:
         """Yield everything stored of a tool in order of time, some thousand events at a time."""
+        client = self._hosts().front
         for (period,) in self._read("periods", {"tool": tool}):
             question = {"tool": tool, "period": period}
             with failing(self.address):
-                stream = self._client.query_arrow_stream(sql.statement("everything"), question)
+                stream = client.query_arrow_stream(sql.statement("everything"), question)
                 with stream as tables:
                     for table in tables:
                         whole = pa.Table.from_batches([table]) if _is_batch(table) else table
@@ -164,35 +196,63 @@ class ClickHouseStore:
                             yield batches.events(tool, whole.slice(start, ROWS))
 
     def backup(self, target: Path) -> None:
-        """Have the server write a backup of the database to a file of that name.
+        """Have every server write a backup of the database to a file of that name.
 
         It lies where the server's `backups.allowed_path` says. Raises StoreError if it allows none.
         """
-        self._do("backup", {**self._names, "name": target.name})
+        names = {"database": self.address.database, "name": target.name}
+        for address, client in self._hosts().each():
+            with failing(address):
+                client.command(sql.statement("backup"), names)
 
     def check(self) -> list[str]:
         """Say what is wrong with the store, one sentence for each thing; [] if nothing is.
 
         Reads every part and compares its checksums.
         """
-        found = [
-            f"{self.address} has set {count} damaged parts of {table} aside"
-            for table, count in self._read("detached", self._names)
-        ]
-        for (table,) in self._read("tables", self._names):
-            is_whole = self._do("check", {"table": table}, check_query_single_value_result=1)
-            if not is_whole:
-                found.append(f"{self.address}: {table} is damaged; see CHECK TABLE {table}")
+        found = []
+        database = {"database": self.address.database}
+        for address, client in self._hosts().each():
+            with failing(address):
+                rows = client.query(sql.statement("detached"), database).result_rows
+                found += [
+                    f"{address} has set {n} damaged parts of {name} aside" for name, n in rows
+                ]
+                for (table,) in client.query(sql.statement("tables"), database).result_rows:
+                    whole = {"check_query_single_value_result": 1}
+                    if not client.command(sql.statement("check"), {"table": table}, settings=whole):
+                        found.append(f"{address}: {table} is damaged; see CHECK TABLE {table}")
         return found
 
     def close(self) -> None:
         """Let go of the store; waits for a load that is under way."""
-        with self._lock:
-            self._client.close()
+        with self._lock, self._opening:
+            if self._opened is not None:
+                self._opened.close()
 
-    @property
-    def _names(self) -> dict[str, object]:
-        return {"database": self.address.database}
+    def _hosts(self) -> Hosts:
+        """Return the connections, made when the servers answer for the first time."""
+        with self._opening:
+            if self._opened is None:
+                prepare(self.address, create=self._create)
+                self._opened = Hosts(self.address)
+            return self._opened
+
+    def _sample(self, tool: object) -> float:
+        rows = self._read("contract", {"tool": tool})
+        return Contract.from_dict(msgspec.json.decode(rows[0][0])).sample if rows else 1.0
+
+    def _erased(self, part: Batch) -> Mask:
+        """Tell for each event whether it was received before its installation was erased."""
+        since = min(part.events.received) - CLOCKS_MS
+        rows = self._read("erased", {"tool": part.events.tool, "since": since})
+        return part.erased({bytes(who): int(moment) for who, moment in rows})
+
+    def _take_back(self, part: Batch, mask: Mask, origin: Origin) -> None:
+        """Delete what a load has brought of installations that were erased meanwhile."""
+        for who in part.who(mask):
+            row = {"tool": part.events.tool, "who": who.hex(), "origin": origin.number}
+            self._change("erase_load", row, lightweight_deletes_sync=2)
 
     def _log(self, log: str) -> str:
         return f"{self._collector}/{log}" if self._collector else log
@@ -204,7 +264,7 @@ class ClickHouseStore:
 
     def _known(self, part: Batch, origin: Origin) -> tuple[Mask, Mask]:
         """Tell for each event whether it is new, and whether this load has brought it before."""
-        low, high = (fold(part.events.timestamp) for fold in (min, max))
+        low, high = min(part.events.timestamp), max(part.events.timestamp)
         question = {"tool": part.events.tool, "low": low, "high": high}
         found = self._look_up(part.keys, question)
         new = part.first()
@@ -229,7 +289,7 @@ class ClickHouseStore:
             structure=["timestamp Int64", "id_high UInt64", "id_low UInt64"],
         )
         with failing(self.address):
-            return self._client.query_arrow(
+            return self._hosts().front.query_arrow(
                 sql.statement("known"), dict(question), external_data=block
             )
 
@@ -238,9 +298,13 @@ class ClickHouseStore:
             "insert_deduplication_token": token,
             "max_partitions_per_insert_block": 0,  # events that come late are of many periods
             "async_insert": 0,
+            "distributed_foreground_insert": 1,  # answered when every shard has its rows
         }
+        hosts = self._hosts()
+        if hosts.layout.replicas:
+            settings["insert_quorum"] = "auto"  # most of a shard's replicas have them
         with failing(self.address):
-            self._client.insert_arrow(table, rows, settings=settings)
+            hosts.front.insert_arrow(table, rows, settings=settings)
 
     def _add_counts(self, counts: Counts, position: Position | None, origin: Origin) -> None:
         """Insert the counts and the position in one block of one partition: all or nothing."""
@@ -277,14 +341,31 @@ class ClickHouseStore:
                     "what was erased is gone when it deletes them"
                 )
             time.sleep(LOOK_SECONDS)
-            names &= {name for (name,) in self._read("replaced", self._names)}
+            names &= {name for (name,) in self._on_each("replaced")}
 
-    def _do(
-        self, name: str, parameters: Mapping[str, object] | None = None, **settings: Any
-    ) -> object:
+    def _on_each(self, name: str) -> list[tuple[Any, ...]]:
+        """Ask every server about its own part of the store; return all rows."""
+        hosts = self._hosts()
+        names = {"database": self.address.database, "events": hosts.table("events")}
+        rows: list[tuple[Any, ...]] = []
+        for address, client in hosts.each():
+            with failing(address):
+                found = client.query(sql.statement(name), parameters=names).result_rows
+                rows += [tuple(row) for row in found]
+        return rows
+
+    def _change(self, name: str, parameters: Mapping[str, object], **settings: Any) -> None:
+        """Change the events of every shard."""
+        hosts = self._hosts()
+        names = {**parameters, "events": hosts.table("events")}
+        for address, client in hosts.each_shard():
+            with failing(address):
+                client.command(sql.statement(name), parameters=names, settings=settings)
+
+    def _do(self, name: str, parameters: Mapping[str, object], **settings: Any) -> None:
         with failing(self.address):
-            return self._client.command(
-                sql.statement(name), parameters=dict(parameters or {}), settings=settings
+            self._hosts().front.command(
+                sql.statement(name), parameters=dict(parameters), settings=settings
             )
 
     def _read(self, name: str, parameters: Mapping[str, object] | None = None) -> list[Any]:
@@ -292,7 +373,7 @@ class ClickHouseStore:
 
     def _ask(self, text: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
         with failing(self.address):
-            rows = self._client.query(text, parameters=dict(parameters)).result_rows
+            rows = self._hosts().front.query(text, parameters=dict(parameters)).result_rows
             return [tuple(row) for row in rows]
 
 

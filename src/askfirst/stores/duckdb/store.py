@@ -113,7 +113,7 @@ class DuckDBStore:
             return find()[name]
         return self._answers.ask(name, parameters, find)
 
-    def erase(self, tool: str, installation: bytes) -> int:
+    def erase(self, tool: str, installation: bytes, until: int = 0) -> int:  # noqa: ARG002 - no other has a log
         """Forget an installation (32 bytes) and everything said about it; return how many events.
 
         No answer has it from then on; its bytes are gone after the next `scrub`.

@@ -1,1 +1,1 @@
-ALTER TABLE events DROP PARTITION tuple({tool:String}, {period:Int64})
+ALTER TABLE {events:Identifier} DROP PARTITION tuple({tool:String}, {period:Int64})

@@ -1,2 +1,2 @@
-DELETE FROM events
+DELETE FROM {events:Identifier}
 WHERE tool = {tool:String} AND installation = toFixedString(unhex({who:String}), 32)

@@ -4,4 +4,4 @@ SELECT timestamp, id_high, id_low, origin
 FROM events
 WHERE tool = {tool:String}
   AND timestamp BETWEEN {low:Int64} AND {high:Int64}
-  AND (timestamp, id_high, id_low) IN (SELECT timestamp, id_high, id_low FROM block)
+  AND (timestamp, id_high, id_low) GLOBAL IN (SELECT timestamp, id_high, id_low FROM block)

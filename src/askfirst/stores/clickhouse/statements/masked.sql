@@ -1,2 +1,2 @@
 SELECT count() FROM system.parts
-WHERE database = {database:String} AND table = 'events' AND active AND has_lightweight_delete
+WHERE database = {database:String} AND table = {events:String} AND active AND has_lightweight_delete

@@ -1,1 +1,1 @@
-DELETE FROM events WHERE tool = {tool:String} AND timestamp < {before:Int64}
+DELETE FROM {events:Identifier} WHERE tool = {tool:String} AND timestamp < {before:Int64}

@@ -1,0 +1,1 @@
+INSERT INTO hosts VALUES ({shard:UInt32}, {host:String}, {port:UInt16})

@@ -1,0 +1,1 @@
+SELECT argMax(canonical, moment) FROM contracts WHERE tool = {tool:String} GROUP BY tool

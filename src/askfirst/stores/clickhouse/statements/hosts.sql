@@ -1,0 +1,1 @@
+SELECT DISTINCT shard, host, port FROM hosts ORDER BY shard, host, port
