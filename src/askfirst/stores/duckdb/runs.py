@@ -78,8 +78,7 @@ class Run:
             firsts = np.frombuffer(self._read(bytes_ - blocks * 8, blocks * 8), "<i8")
             self._wide = firsts >= WIDE
             self._firsts = np.where(self._wide, firsts - WIDE, firsts)
-            # in units of 4 bytes
-            self._places = np.concatenate([[0], np.cumsum(np.where(self._wide, 2, 1) * BLOCK)])
+            self._places = _places(self._wide)
             whole = bytes_ == int(self._places[-1]) * 4 + blocks * 8
             if not whole or (crc is not None and crc32(self._read(0, bytes_)) != crc):
                 raise damage
@@ -125,19 +124,8 @@ class Run:
         """Return the codes of the blocks from `start` up to `stop`."""
         if stop <= start:
             return np.empty(0, np.int64)
-        place = self._places[start : stop + 1]
-        words = np.frombuffer(self._read(int(place[0]) * 4, int(place[-1] - place[0]) * 4), "<u4")
-        found = np.repeat(self._firsts[start:stop], BLOCK).reshape(-1, BLOCK)
-        wide = self._wide[start:stop]
-        if not wide.any():
-            found += words.reshape(-1, BLOCK)
-        else:
-            at = place[:-1, None] - place[0] + np.arange(BLOCK)
-            found[~wide] += words[at[~wide]]
-            at = at[wide] + np.arange(BLOCK)
-            found[wide] += words[at].astype(np.int64) | words[at + 1].astype(np.int64) << 32
-        codes_: Codes = found.reshape(-1)[: min(stop * BLOCK, self.size) - start * BLOCK]
-        return codes_
+        codes_ = self._decoded(np.arange(start, stop), self._words(start, stop))
+        return codes_[: min(stop * BLOCK, self.size) - start * BLOCK]
 
     def _around(self, sought: Codes) -> Codes:
         """Read the blocks in which the codes may be."""
@@ -146,7 +134,29 @@ class Run:
         starts = needed[np.concatenate([[0], ends + 1])]
         stops = needed[np.concatenate([ends, [len(needed) - 1]])] + 1
         spans = zip(starts.tolist(), stops.tolist(), strict=True)
-        return np.concatenate([self.block(start, stop) for start, stop in spans])
+        return self._decoded(needed, b"".join(self._words(start, stop) for start, stop in spans))
+
+    def _words(self, start: int, stop: int) -> bytearray:
+        """Read the blocks from `start` up to `stop`."""
+        place, end = int(self._places[start]), int(self._places[stop])
+        return self._read(place * 4, (end - place) * 4)
+
+    def _decoded(self, blocks: npt.NDArray[np.intp], raw: bytes | bytearray) -> Codes:
+        """Return the codes of some blocks, which lie end to end in `raw`; of the last block of all
+        its own last one, too, which fills it up.
+        """
+        words = np.frombuffer(raw, "<u4")
+        found = np.repeat(self._firsts[blocks], BLOCK).reshape(-1, BLOCK)
+        wide = self._wide[blocks]
+        if not wide.any():
+            found += words.reshape(-1, BLOCK)
+        else:
+            at = _places(wide)[:-1, None] + np.arange(BLOCK)
+            found[~wide] += words[at[~wide]]
+            at = at[wide] + np.arange(BLOCK)
+            found[wide] += words[at].astype(np.int64) | words[at + 1].astype(np.int64) << 32
+        codes_: Codes = found.reshape(-1)
+        return codes_
 
     def _read(self, offset: int, size: int) -> bytearray:
         raw = bytearray(size)
@@ -228,11 +238,16 @@ def _encoded(blocks: Codes) -> tuple[npt.NDArray[np.int64], bytes]:
     wide = more[:, -1] >= NARROW
     if not wide.any():
         return first, more.astype("<u4").tobytes()
-    sizes = np.where(wide, 2, 1) * BLOCK
-    at = (np.cumsum(sizes) - sizes)[:, None] + np.arange(BLOCK)
-    words = np.empty(int(sizes.sum()), "<u4")
+    places = _places(wide)
+    at = places[:-1, None] + np.arange(BLOCK)
+    words = np.empty(int(places[-1]), "<u4")
     words[at[~wide]] = more[~wide]
     at = at[wide] + np.arange(BLOCK)
     words[at] = more[wide] & (NARROW - 1)
     words[at + 1] = more[wide] >> 32
     return first + np.where(wide, WIDE, 0), words.tobytes()
+
+
+def _places(wide: Mask) -> npt.NDArray[np.int64]:
+    """Return where each block begins, and where the last ends, in units of 4 bytes."""
+    return np.concatenate([[0], np.cumsum(np.where(wide, 2, 1) * BLOCK)])

@@ -130,7 +130,10 @@ def _keys(who: Keys, number: Keys) -> Keys:
     most = np.zeros(int(who.max(initial=0)) + 1, np.int32)
     np.maximum.at(most, who, number)
     before = np.cumsum(most, dtype=np.int32) - most
-    return np.where(number > 0, before[who] + number, 0).astype(np.int32, copy=False)
+    keys: Keys = before[who]
+    keys += number
+    keys *= number > 0  # in place: there are millions
+    return keys
 
 
 def _owners(what: Keys, who: Keys) -> Keys:
