@@ -58,6 +58,7 @@ REPOSITORY = {
     "pyproject.toml",
     "src",
     "tests",
+    "tools",
 }
 MADE = re.compile(
     r"(^|/)(__pycache__|\.hypothesis|\.\w+_cache|dist|site|build|node_modules)/|\.pyc$"

@@ -53,7 +53,7 @@ def embedded(path: Path, contract_file: Path, running: list[Client]) -> str:
         store.declare(contract)
         for client in running:
             batch = Batch(Position("", 0, 0))
-            batch.add(sift(client.events, Rules(Terms(contract), now_ms())).frame, batch.position)
+            batch.add(sift(client.events, Rules(Terms(contract), now_ms())).frame)
             assert store.load(batch.events(), {}).stored == len(client.acknowledged)
         return answers(store)
 

@@ -165,11 +165,15 @@ class Loader:
 
     # The thread
 
-    def _run(self) -> None:
+    def _stand_back(self) -> None:
         if self._nice and sys.platform == "linux":
             thread = get_native_id()
             nice = os.getpriority(os.PRIO_PROCESS, thread) + self._nice
-            os.setpriority(os.PRIO_PROCESS, thread, nice)
+            with suppress(PermissionError):  # a sandbox may forbid even this
+                os.setpriority(os.PRIO_PROCESS, thread, nice)
+
+    def _run(self) -> None:
+        self._stand_back()
         pause = FIRST_PAUSE
         while True:
             self._do_jobs()

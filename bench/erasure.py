@@ -1,0 +1,140 @@
+"""How long until an erased installation is in no file: of the log, the store, its backups.
+
+A real collector on a store with a year of a simulated population, with a backup beside it, is asked
+to erase an installation that has events in the store and in the log. From its answer on every file
+is read again and again, for the installation's hash and those of its applications and environments,
+as raw bytes and as text, until none is found. Every other installation must have as many events as
+before. Prints a Markdown table; ends with 1 if anything is left after 60 s.
+`python bench/erasure.py [--events 10000000] [--folder DIR]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import mmap
+import sys
+import tempfile
+import time
+from collections import Counter
+from datetime import date
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from askfirst.contract import loading
+from askfirst.simulation import Population, arrivals, fill
+from askfirst.stores.base import Store
+from askfirst.stores.opening import open_store
+from tests.collector.serving import Server, make_event, servers, wait_until
+
+CONTRACT = Path(__file__).parents[1] / "examples/stratus/stratus/telemetry.toml"
+TOOL = "stratus"
+MOST_SECONDS = 60.0
+PER_INSTALLATION = 250  # events, about what a year has
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=10_000_000)
+    parser.add_argument("--folder", type=Path, help="where there is room")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        return run(Path(folder), options.events)
+
+
+def run(folder: Path, events: int) -> int:
+    place = folder / "store.duckdb"
+    whom, traces, before = prepared(place, events)
+    with servers(folder / "home") as begin:
+        server = begin("serve", "--contract", str(CONTRACT), "--store", str(place))
+        operator = {"Authorization": f"Bearer {server.token}"}
+        done = server.call("POST", "/v1/store/backup", {}, operator)
+        assert done.status == 200, done.body
+        new = [fresh(whom.hex()) for _ in range(50)]
+        assert server.call("POST", "/v1/events", {"tool": TOOL, "events": new}).status == 200
+        sure = len(seen(folder, traces))
+        assert sure, "nothing can be found even before the erasure"
+        answered, gone = erased(server, folder, whom, traces)
+        assert server.stop() == 0, server.errors
+    left = seen(folder, traces)
+    store = open_store(place)
+    others = counted(store)
+    trouble = store.check()
+    size = store.size()
+    store.close()
+    expected = {hash_: n for hash_, n in before.items() if hash_ != whom}
+    print(f"| events | erased | traces before | answered, s | in no file after, s | store, MB |\n"
+          f"| ---: | ---: | ---: | ---: | ---: | ---: |\n"
+          f"| {sum(before.values()):,} | {before[whom] + 50:,} | {sure} | {answered:.1f} "
+          f"| {gone:.1f} | {size / 1e6:,.0f} |")  # fmt: skip
+    print(f"\nother installations as before: {others == expected}; traces left: {len(left)}; "
+          f"the store complains of: {trouble or 'nothing'}")  # fmt: skip
+    return int(bool(left) or gone > MOST_SECONDS or others != expected or bool(trouble))
+
+
+def prepared(place: Path, events: int) -> tuple[bytes, set[bytes], Counter[bytes]]:
+    """Fill a store; return an installation, what gives it away, and how many events all have."""
+    population = Population(
+        loading.load(CONTRACT),
+        installations=max(events // PER_INSTALLATION, 10),
+        days=365,
+        seed=1,
+        end=date.today(),  # noqa: DTZ011 - the collector drops what is past its retention
+        events=events,
+    )
+    store = open_store(place)
+    fill(store, population, arrivals(population))
+    before = counted(store)
+    whom = before.most_common(1)[0][0]
+    traces = {whom, whom.hex().encode()}
+    for part in store.events(TOOL):
+        rows = part.rows_of_fields()
+        for row, hash_ in zip(rows, part.installations(), strict=True):
+            if hash_ == whom:
+                own = [str(value) for name, value in row.items() if name.startswith("application")]
+                traces |= {text.encode() for text in own} | {bytes.fromhex(text) for text in own}
+    store.close()
+    return whom, traces, before
+
+
+def counted(store: Store) -> Counter[bytes]:
+    """Return how many events each installation has."""
+    return Counter(hash_ for part in store.events(TOOL) for hash_ in part.installations())
+
+
+def fresh(installation: str) -> dict[str, object]:
+    event = make_event(installationId=installation)
+    event["cli"] = {"version": "1.4.0", "command": "start"}
+    return event
+
+
+def erased(server: Server, folder: Path, whom: bytes, traces: set[bytes]) -> tuple[float, float]:
+    """Erase; return the seconds until the answer, and from the answer until nothing is found."""
+    began = time.monotonic()
+    connection = server.connect()
+    connection.timeout = MOST_SECONDS
+    body = f'{{"tool": "{TOOL}", "installationId": "{whom.hex()}"}}'
+    connection.request("POST", "/v1/erasures", body, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    assert answer.status == 200, answer.read()
+    answered = time.monotonic()
+    wait_until(lambda: not seen(folder, traces), 4 * MOST_SECONDS)
+    return answered - began, time.monotonic() - answered
+
+
+def seen(folder: Path, wanted: set[bytes]) -> set[bytes]:
+    """Return which byte strings stand in any file of a folder."""
+    found: set[bytes] = set()
+    for path in folder.rglob("*"):
+        try:
+            if not path.is_file() or not path.stat().st_size:
+                continue
+            with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as data:
+                found |= {one for one in wanted - found if data.find(one) >= 0}
+        except FileNotFoundError:  # gone meanwhile, as it should be
+            continue
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
