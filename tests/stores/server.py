@@ -134,7 +134,8 @@ class Server(Place):
     def revive(self) -> bool:
         """Start it again if it has ended by itself, as a service manager would; say whether it had.
 
-        The engine of the package aborts now and then when another host breaks off.
+        The engine of the package was seen to abort in two runs in which another host was killed; why
+        is not known, and no data was lost.
         """
         if self._process is None or self._process.poll() is None:
             return False
