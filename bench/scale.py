@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SELF = "bench/scale.py --measure"
-INGEST = "bench/ingest.py --seconds 8"
+INGEST = "bench/ingest.py --seconds 15"
 CLIENT = "bench/client.py"
-STORE = "bench/store.py --stored 5000000"
+STORE = "bench/questions.py --store FILE"
+CLICKHOUSE = "bench/questions.py --store clickhouse://…"
 ASSUMED = "assumed"
 
 
@@ -41,19 +42,19 @@ INPUTS = {
     "body": Input(577.0, "bytes", "body of a delivery, compressed as the client does", SELF),
     "handshake": Input(6_000.0, "bytes", "TLS 1.3 handshake, headers and answer", ASSUMED),
     "log": Input(248.0, "bytes", "an event in the log, a frame for each delivery", SELF),
-    "record": Input(7.4, "ms of CPU", "a recorded command, in the tool's process", CLIENT),
-    "send": Input(71.0, "ms of CPU", "a delivery over TLS, in the sender's process", CLIENT),
-    "request": Input(1_283.0, "µs of CPU", "a delivery over TLS of its own, at the door", INGEST),
-    "door": Input(6.5, "µs of CPU", "each event more in it, at the door", INGEST),
-    "loader": Input(31.5, "µs of CPU", "an event that came alone, from log to store", INGEST),
-    "stored": Input(52.0, "bytes", "an event in the embedded store", STORE),
+    "record": Input(2.24, "ms of CPU", "a recorded command, in the tool's process", CLIENT),
+    "send": Input(73.8, "ms of CPU", "a delivery over TLS, in the sender's process", CLIENT),
+    "request": Input(1_123.0, "µs of CPU", "a delivery over TLS of its own, at the door", INGEST),
+    "door": Input(3.3, "µs of CPU", "each event more in it, at the door", INGEST),
+    "loader": Input(13.2, "µs of CPU", "an event that came alone, from log to store", INGEST),
+    "stored": Input(22.1, "bytes", "an event in the embedded store", STORE),
     "busy": Input(0.6, "of a core", "load at the peak that leaves room for a failure", ASSUMED),
     "cores": Input(8.0, "cores", "a collector's machine", ASSUMED),
     "file": Input(500e6, "events", "one DuckDB file whose questions stay quick enough", ASSUMED),
     "kept": Input(395.0, "days", "retention", "examples/stratus/stratus/telemetry.toml"),
     "node_rate": Input(100_000.0, "events/s", "one ClickHouse node takes, in blocks", ASSUMED),
     "node_disk": Input(2e12, "bytes", "one ClickHouse node keeps", ASSUMED),
-    "node_bytes": Input(40.0, "bytes", "an event in ClickHouse", ASSUMED),
+    "node_bytes": Input(49.0, "bytes", "an event in ClickHouse", CLICKHOUSE),
     "copies": Input(2.0, "copies", "of each event, on different nodes", ASSUMED),
 }
 
