@@ -7,11 +7,9 @@ which are the rules: this way may doubt what they take, and never takes what the
 
 from __future__ import annotations
 
-import re
 from binascii import unhexlify
 from collections.abc import Callable, Sequence
 from itertools import compress
-from operator import attrgetter
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -19,7 +17,6 @@ import msgspec
 from askfirst.collector.frames import (
     INSTALLATION_BYTES,
     EventsFrame,
-    pack_moment,
     pack_moments,
     pieces,
 )
@@ -35,7 +32,6 @@ OUTSIDE_SAMPLE, DAILY_CAP = "outside-sample", "daily-cap"  # of pipeline.DropRea
 
 _HASH = Annotated[str, msgspec.Meta(min_length=64, max_length=64)]
 _ID = Annotated[str, msgspec.Meta(min_length=36, max_length=36)]
-_is_uuid = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
 
 # key -> what belongs there: a declared field, one that every event has, or further keys
 Places: TypeAlias = dict[str, "Field | str | Places"]
@@ -80,8 +76,6 @@ class Compiled:
             events = self._decode(body).events
             if not 0 < len(events) <= MOST_EVENTS:
                 return None
-            if admit is None and not self._limit and len(events) == 1:
-                return Checked(self._one(events[0], now), [])
             columns = self._table.columns(events)
             installation = self._check(columns, now)
             id_ = _uuids(columns[self._id])
@@ -96,6 +90,26 @@ class Compiled:
                 return self._divide(columns, why, now)
         return Checked(self._frame(columns, id_, installation, now), [])
 
+    def single(self, body: bytes) -> Any | None:
+        """Return the event of a batch that has one and no more, decoded, for `frame`; else None."""
+        try:
+            events = self._decode(body).events
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return None
+        return events[0] if len(events) == 1 else None
+
+    def frame(self, events: Sequence[Any], now: int) -> EventsFrame | None:
+        """Return a frame of what `single` found, or None if one of them is in doubt.
+
+        Nobody is asked for admission, and no sample is looked at.
+        """
+        try:
+            columns = self._table.columns(events)
+            installation = self._check(columns, now)
+            return self._frame(columns, _uuids(columns[self._id]), installation, now)
+        except (DoubtError, ValueError):
+            return None
+
     def _refusal(self, installation: bytes, timestamp: int, admit: Admit | None) -> str:
         """Say why an event that is fine is dropped; "" if it is not."""
         if self._limit and installation >= self._limit:
@@ -103,26 +117,6 @@ class Compiled:
         if admit is None or admit(self._tool, installation, timestamp):
             return ""
         return DAILY_CAP
-
-    def _one(self, event: Any, now: int) -> EventsFrame:
-        """Do the same with one event, which is what most requests bring, without columns."""
-        values = self._table.values(event)
-        moment, id_ = values[self._timestamp], values[self._id]
-        if not now - self._retention_ms <= moment <= now + FROM_FUTURE_MS or not _is_uuid(id_):
-            raise DoubtError
-        if not self._released.cover([values[index] for index in self._versions]):
-            raise DoubtError
-        return EventsFrame(
-            self._tool,
-            now,
-            unhexlify(id_.replace("-", "")),
-            pack_moment(moment),
-            _hashes([[values[index] for index in self._hashes]])[:INSTALLATION_BYTES],
-            [values[self._version]],
-            [values[self._command]],
-            {name: [values[at]] for name, at in self._fields if values[at] is not None},
-            {},
-        )
 
     def _check(self, columns: Columns, now: int) -> bytes:
         """Check what the types cannot say; return the installations. Raises DoubtError."""
@@ -212,21 +206,15 @@ class _Table:
         # each step takes a member of all things of a kind: of the events, or of what an earlier
         # step found; what it finds is a column, or further things, of which none may be `empty`
         self._steps: list[tuple[int, Callable[[Any], list[Any]], bool, object]] = []
-        self._empty: list[tuple[Callable[[Any], Any], object]] = []
-        leaves: list[str] = []
-        found = [(root, "")]
-        for kind, (thing, way) in enumerate(found):  # grows as it goes
+        found = [root]
+        for kind, thing in enumerate(found):  # grows as it goes
             for number, (path, inner) in enumerate(thing.parts):
-                member = _member(number)
-                self._steps.append((kind, _column_of(member), inner is None, inner and inner.empty))
+                column_of = _column_of(_member(number))
+                self._steps.append((kind, column_of, inner is None, inner and inner.empty))
                 if inner is None:
-                    self.index[path] = len(leaves)
-                    leaves.append(way + member)
-                    continue
-                found.append((inner, f"{way}{member}."))
-                if inner.empty is not None:
-                    self._empty.append((attrgetter(way + member), inner.empty))
-        self._values = attrgetter(*leaves)
+                    self.index[path] = len(self.index)
+                else:
+                    found.append(inner)
 
     def columns(self, events: Sequence[Any]) -> Columns:
         """Return what is in one event or more. Raises DoubtError."""
@@ -241,14 +229,6 @@ class _Table:
             else:
                 things.append(column)
         return columns
-
-    def values(self, event: Any) -> tuple[Any, ...]:
-        """Return what is in one event, in the order of the columns. Raises DoubtError."""
-        for thing_of, empty in self._empty:
-            if thing_of(event) == empty:
-                raise DoubtError
-        values: tuple[Any, ...] = self._values(event)
-        return values
 
 
 def _member(number: int) -> str:

@@ -11,6 +11,7 @@ import asyncio
 import re
 import time
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httptools
@@ -49,6 +50,7 @@ WANTED = frozenset(
     )
 )
 _REQUEST_LINE = re.compile(rb"[A-Za-z]+ \S+ HTTP/1\.[01]\r\n(?![ \t])")
+_CLOSE = b"connection: close\r\n"
 _TOO_MUCH = Refusal(503, "this is too much at once; try again", {"retry-after": "5"})
 _NOT_HTTP = Refusal(400, "this is not HTTP/1.1")
 _TOO_LONG = Refusal(431, f"send at most {HEADERS} headers and {HEAD_BYTES} bytes of them")
@@ -93,7 +95,6 @@ class Connection(asyncio.Protocol):
         self._keep_alive = False
         self._too_early = False
         self._way: Way | None = None
-        self._taken: Taken | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -325,11 +326,22 @@ class Connection(asyncio.Protocol):
         self.stage = BUSY
         self._body = []
         assert self._way is not None
+        if self._encoding:
+            try:
+                body = expand(body, self._encoding)
+            except Refusal as refusal:
+                self._answer_error(refusal)
+                return
+        if self._way.singles is None or not self._way.singles.add(body, self):
+            self.check_alone(body)
+
+    def check_alone(self, body: bytes) -> None:
+        """Check a body, and have what is in it logged."""
+        assert self._way is not None
         try:
-            taken = self._way.take(expand(body, self._encoding) if self._encoding else body)
-            self._taken = taken
+            taken = self._way.take(body)
             if taken.payload:
-                self._door.log.append(taken.payload, self._logged)
+                self._door.log.append(taken.payload, partial(self.logged, taken))
             else:
                 self._answer_taken(taken)
         except Refusal as refusal:
@@ -340,31 +352,36 @@ class Connection(asyncio.Protocol):
             self._answer_error(Refusal(500, "the collector failed; try again later"), close=True)
             raise  # asyncio's handler writes it down for the operator
 
-    def _logged(self, error: LogError | None) -> None:
-        assert self._taken is not None
+    def logged(self, taken: Taken, error: LogError | None) -> None:
+        """Answer what is in the log now, or why it is not."""
         if error is not None:
             self._answer_log_error(error)
         else:
-            self._answer_taken(self._taken)
+            self._answer_taken(taken)
 
     # Its answer
 
     def _answer_taken(self, taken: Taken) -> None:
         self._door.count(taken)
-        if taken.dropped or self._must_close() or self.stage is not BUSY:
+        if taken.dropped or self.stage is not BUSY:
             self._answer(200, answer(taken), b"")
             return
         entrance = self._entrance
         assert self._way is not None
         self._way.taken.n += 1
-        text = entrance.accepted.get(taken.accepted)
+        close = self._must_close()
+        known = entrance.accepted_last if close else entrance.accepted
+        text = known.get(taken.accepted)
         if text is None:
-            text = reply(200, entrance.date, answer(taken))
-            entrance.accepted[taken.accepted] = text
+            text = reply(200, entrance.date, answer(taken), _CLOSE if close else b"")
+            known[taken.accepted] = text
         self.transport.write(text)
         self._over()
         if self._names:
             self._reset()  # what the parser left
+        if close:
+            self.stage = Stage.OVER
+            self.transport.close()
 
     def _must_close(self) -> bool:
         return self._too_early or self._entrance.closing or not self._keep_alive
@@ -384,7 +401,7 @@ class Connection(asyncio.Protocol):
             return
         whole, close = self._whole, self._must_close()
         if close:
-            rows += b"connection: close\r\n"
+            rows += _CLOSE
         self.transport.write(reply(status, self._entrance.date, body, rows))
         self._over()
         self._reset()

@@ -80,9 +80,9 @@ class Direct:
         self._thread = Thread(target=self._load_all, name="askfirst-direct", daemon=True)
         self._thread.start()
 
-    def append(self, payload: bytes, done: Done) -> None:
+    def append(self, payload: bytes, done: Done, *, requests: int = 1) -> None:  # noqa: ARG002
         """Have a payload loaded; then `done` is called with None in the running event loop, or with
-        LogUnavailable if the store does not take it in time.
+        LogUnavailable if the store does not take it in time. Events are counted, not `requests`.
 
         Raises LogFull, LogUnavailable or LogClosed, and then does not call `done`.
         """

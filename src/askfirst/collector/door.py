@@ -68,6 +68,11 @@ class Door:
         """Check what a wolkenkit CLI sends (`POST /v1/command`). Raises Refusal."""
         return wolkenkit.take_command(body, self.terms, self.now(), self._admit)
 
+    @property
+    def asks_of_each(self) -> bool:
+        """Tell whether an installation has had its share is asked of each event."""
+        return self._admit is not None
+
     def count(self, taken: Taken) -> None:
         """Count what was acknowledged. Always in the thread of the loop."""
         cell = self._accepted.get(taken.tool)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from askfirst.collector.connection import UNDER_WAY, Connection
 from askfirst.collector.door import Door
 from askfirst.collector.heads import Heads, Way
+from askfirst.collector.singles import Singles
 
 if TYPE_CHECKING:
     from askfirst.collector.secure import Secure
@@ -35,16 +36,19 @@ class Entrance:
         self.closing = False
         self.date = b""
         self.heads = Heads()
-        self.accepted: dict[int, bytes] = {}  # the answer to so many events, for a second
+        # the answer to so many events, for a second; and the same on a connection that ends with it
+        self.accepted: dict[int, bytes] = {}
+        self.accepted_last: dict[int, bytes] = {}
         self.ways = {
             b"POST %s " % path.encode(): Way(
                 path,
                 take,
                 door.metrics.cell("askfirst_requests_total", route=path, status="200"),
+                singles,
             )
-            for path, take in (
-                ("/v1/events", door.take_events),
-                ("/v1/command", door.take_command),
+            for path, take, singles in (
+                ("/v1/events", door.take_events, Singles(door)),
+                ("/v1/command", door.take_command, None),
             )
         }
         self._sweeper: asyncio.TimerHandle | None = None
@@ -61,7 +65,7 @@ class Entrance:
     def sweep(self) -> None:
         """End the connections whose time is up; again every SWEEP_SECONDS."""
         self.date = email.utils.formatdate(usegmt=True).encode()
-        self.accepted = {}
+        self.accepted, self.accepted_last = {}, {}
         now = time.monotonic()
         for connection in list(self.connections):
             connection.look_at_clock(now)

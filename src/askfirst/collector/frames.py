@@ -1,4 +1,4 @@
-"""What a frame of the log says: the accepted events of one request, in columns.
+"""What a frame of the log says: the accepted events of a request or of several, in columns.
 
 A frame is encoded anew from checked values; no byte of a request gets into it otherwise.
 """
@@ -41,9 +41,6 @@ class EventsFrame(msgspec.Struct, array_like=True, tag="events"):
 encode = msgspec.msgpack.Encoder().encode
 _decoder: msgspec.msgpack.Decoder[EventsFrame] = msgspec.msgpack.Decoder(EventsFrame)
 decode = _decoder.decode
-
-
-pack_moment = struct.Struct("<q").pack  # the column of one
 
 
 def pack_moments(moments: Sequence[int]) -> bytes:

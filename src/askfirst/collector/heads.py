@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from askfirst.collector.ingest import Take
 from askfirst.collector.metrics import Cell
+from askfirst.collector.singles import Singles
 
 LONGEST = 1024  # bytes of a head that is remembered
 MOST = 1024  # heads that are remembered; then it begins anew
@@ -36,11 +37,14 @@ _MOST_DIGITS = 7
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way in for events: its path, what checks a body, and how many it has taken."""
+    """A way in for events: its path, what checks a body, how many it has taken, and where single
+    events meet others, if they may.
+    """
 
     path: str
     take: Take
     taken: Cell
+    singles: Singles | None = None
 
 
 @dataclass(frozen=True, slots=True)

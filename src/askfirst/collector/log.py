@@ -30,7 +30,7 @@ QUOTA_BYTES = 4 * 1024 * 1024 * 1024
 NAME_FILE = "name"
 LOCK_FILE = "lock"
 LOCK_SECONDS = 10.0  # a writer that was told to end may still be bringing its last batch home
-CROWD, COMPANY_SECONDS = 4, 0.004  # after a batch of so many the next one is waited for
+CROWD, COMPANY_SECONDS = 4, 0.004  # after so many requests at once the next are waited for
 LOOK_AGAIN = 0.1  # seconds; how often a full log looks whether the loader has made room
 PROBE_SECONDS = 1.0  # how often a log that takes nothing tries whether it could
 PROBE_BYTES = 64 * 1024
@@ -81,6 +81,7 @@ class _Waiting(NamedTuple):
     frame: bytes
     done: Done
     loop: asyncio.AbstractEventLoop
+    requests: int
 
 
 def prepare(folder: Path, *, anew: bool = False) -> str:
@@ -161,9 +162,9 @@ class Log:
         self._writer = Thread(target=self._write_all, name="askfirst-log", daemon=True)
         self._writer.start()
 
-    def append(self, payload: bytes, done: Done) -> None:
-        """Append a payload; after an fsync `done` is called with None in the running event loop, or
-        with LogUnavailable.
+    def append(self, payload: bytes, done: Done, *, requests: int = 1) -> None:
+        """Append a payload, what so many requests brought; after an fsync `done` is called with
+        None in the running event loop, or with LogUnavailable.
 
         Raises LogFull, LogQuota or LogClosed, and then does not call `done`.
         """
@@ -184,7 +185,7 @@ class Log:
                 raise LogQuota(f"{self.trouble}; try again later")
             if not self._waiting:
                 self._since = time.monotonic()
-            self._waiting.append(_Waiting(frame, done, loop))
+            self._waiting.append(_Waiting(frame, done, loop, requests))
             self._waiting_bytes = waiting
             if self._idle:
                 self._arrived.notify()
@@ -270,7 +271,7 @@ class Log:
                 return None
             batch, self._waiting = self._waiting, []
             self._begun = self._since
-            self._crowded = len(batch) >= CROWD
+            self._crowded = sum([row.requests for row in batch]) >= CROWD
             return batch
 
     def _write(self, batch: Sequence[_Waiting]) -> LogUnavailable | None:
