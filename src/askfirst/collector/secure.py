@@ -79,6 +79,7 @@ class Secure(asyncio.Protocol):
         self._entrance.handshakes.discard(self)
         if self._connection is not None:
             self._connection.connection_lost(error)
+            self._connection = None  # it knows this: what a handshake left would wait for the gc
 
     def pause_writing(self) -> None:
         if self._connection is not None:
