@@ -20,23 +20,27 @@ FLOOR_THEN = {cases.FLOOR: 0.26, cases.SENDER_FLOOR: 60.0}
 
 
 class Budget(NamedTuple):
-    """`most` and `measured` are in `unit`; `slower` is how much slower this machine is, or 1."""
+    """`most` and `measured` are in `unit`; `slower` is how much slower this machine is, or 1.
+
+    With `least` they are a rate, and `most` is what it has to be at least.
+    """
 
     what: str
     most: float
     measured: float
     unit: str
     slower: float = 1.0
+    least: bool = False
 
     @property
     def scaled(self) -> float:
         """What was measured, at the speed of the machine that the budget was set on."""
-        return self.measured / self.slower
+        return self.measured * self.slower if self.least else self.measured / self.slower
 
     @property
     def holds(self) -> bool:
         """Tell whether it is kept."""
-        return self.scaled <= self.most
+        return self.scaled >= self.most if self.least else self.scaled <= self.most
 
 
 def budgets(rows: list[dict[str, Any]]) -> list[Budget]:

@@ -1,11 +1,14 @@
 """What the collector's door takes, next to its floors, in one run on this machine.
 
-    python bench/ingest.py [--seconds 10] [--workers 2] [--stored 50000000] [--write FILE]
+    python bench/ingest.py [--seconds 60] [--workers 2] [--write FILE]
+                           [--stored 50000000 | --stored-in FOLDER]
 
 The load comes from wrk (Debian: `apt install wrk`) on the same cores, over loopback. The floors:
 the same protocol with a handler that answers and does nothing (also with the loop's TLS), decoding
-alone, and the log alone. `--stored` measures again with that many events in the store, those of a
-simulated year. Processor time is what a busy machine changes least.
+alone, and the log alone. With TLS there are two peers from PyPI, which answer and do nothing too.
+`--stored` measures again with that many events in the store, those of a simulated year;
+`--stored-in` with the store in FOLDER, of which it takes a copy. Processor time is what a busy
+machine changes least. The table of budgets below is in `door.py`.
 Every request carries events of its own: fresh ids, so that the loader behind has real work.
 """
 
@@ -31,9 +34,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import door
+import empty
+import filled
 import load
 import msgspec
-import trustme
 
 CONTRACT = """
 [tool]
@@ -58,19 +63,14 @@ purpose = "How many environments do you use?"
 
 
 BEGIN, END = "<!-- bench/ingest.py begin -->", "<!-- bench/ingest.py end -->"
-A_YEAR = 222  # events of a simulated installation, and a few more or less
+FLOOR_SECONDS = 10  # a floor needs no longer burst: nothing piles up behind it
+TLS_THREADS = 2  # of wrk: shaking hands takes it as long as the other side
+# each: a row, events a request, connections
+BURSTS = ((door.SINGLES, 1, 256), (door.BATCHES, 100, 64))
 
 
-def main() -> None:
-    """Measure, and print a Markdown table."""
-    options = _options()
-    if options.store:
-        import collectors
-
-        collectors.main(["--store", options.store, *(["--json"] if options.json else [])])
-        return
-    if shutil.which("wrk") is None:
-        sys.exit("wrk is not installed; on Debian: apt install wrk")
+def _measure(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return the rows of the table, and say each as it comes."""
     rows: list[dict[str, Any]] = []
 
     def report(name: str, events: int, measured: dict[str, float]) -> None:
@@ -79,36 +79,47 @@ def main() -> None:
 
     report("decoding alone", 100, _decoding())
     report("the log alone", 100, _log_alone(options.seconds))
-    report("empty handler", 1, _empty(1, 256, options))
-    report("empty handler", 100, _empty(100, 64, options))
-    report("empty handler, a new TLS connection each", 1, _empty(1, 64, options, tls=True))
-    with _collector(options) as server:
-        report("askfirst, single events", 1, _loaded(server, 1, 256, options))
-    with _collector(options) as server:
-        report("askfirst, batches of 100", 100, _loaded(server, 100, 64, options))
+    report(door.FLOOR, 0, _empty(empty.HANDLER, 0, 64, options))
+    report(empty.HANDLER, 1, _empty(empty.HANDLER, 1, 256, options))
+    report(empty.HANDLER, 100, _empty(empty.HANDLER, 100, 64, options))
+    for name in (empty.HANDLER, empty.GRANIAN, empty.UVICORN):
+        case = f"{name}, a new TLS connection each" if name == empty.HANDLER else name
+        report(case, 1, _empty(name, 1, 64, options, tls=True))
+    for case, events, connections in BURSTS:
+        with _collector(options) as server:
+            report(case, events, _loaded(server, events, connections, options))
     with _collector(options, tls=True) as server:
-        measured = _loaded(server, 1, 64, options, close=True)
-        report("askfirst, a new TLS connection each", 1, measured)
-    if options.stored:
-        with tempfile.TemporaryDirectory(prefix="askfirst-bench-") as name:
-            stored = _fill(Path(name), options.stored)
-            for kind, events, connections in (
-                ("batches of 100", 100, 64),
-                ("single events", 1, 256),
-            ):
-                with _Server(Path(name), "--workers", str(options.workers)) as server:
+        report(door.TLS, 1, _loaded(server, 1, 64, options, close=True))
+    if options.stored or options.stored_in:
+        with filled.filled(CONTRACT, options.stored, options.stored_in) as source:
+            for case, events, connections in BURSTS:
+                with _collector(options, source) as server:
                     measured = _loaded(server, events, connections, options)
-                report(f"askfirst, {kind}, {stored:,} stored before", events, measured)
+                report(f"{case}{door.STORED}{server.stored:,}", events, measured)
+    return rows
+
+
+def main() -> None:
+    """Measure, and print Markdown tables."""
+    options = _options()
+    if options.store:
+        import collectors
+
+        collectors.main(["--store", options.store, *(["--json"] if options.json else [])])
+        return
+    if shutil.which("wrk") is None:
+        sys.exit("wrk is not installed; on Debian: apt install wrk")
+    rows = _measure(options)
     if options.json:
         print(json.dumps(rows, indent=2))
     else:
-        print(_table(rows))
+        print(_text(rows))
     if options.write:
         head, begin, rest = options.write.read_text().partition(BEGIN)
         _, end, tail = rest.partition(END)
         if not end:
             sys.exit(f"there is no {BEGIN} and {END} to write between")
-        text = f"{_surroundings(options)}\n\n{_table(rows)}"
+        text = f"{_surroundings(options)}\n\n{_text(rows)}"
         options.write.write_text(f"{head}{begin}\n{text}\n{end}{tail}")
 
 
@@ -122,10 +133,17 @@ def _surroundings(options: argparse.Namespace) -> str:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=10, help="length of each burst")
+    parser.add_argument("--seconds", type=int, default=60, help="length of each burst")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1, help="of wrk")
-    parser.add_argument("--stored", type=int, default=0, help="about so many events beforehand")
+    stored = parser.add_mutually_exclusive_group()
+    stored.add_argument("--stored", type=int, default=0, help="about so many events beforehand")
+    stored.add_argument(
+        "--stored-in",
+        type=Path,
+        metavar="FOLDER",
+        help="a store beforehand, of which a copy is used",
+    )
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table into FILE too")
     parser.add_argument("--json", action="store_true")
     parser.add_argument(
@@ -138,15 +156,16 @@ def _options() -> argparse.Namespace:
 
 
 class _Server:
-    """A real `askfirst serve`, plain HTTP, on a store of its own."""
+    """A real `askfirst serve`, on a store of its own in `folder` that holds so many events."""
 
-    def __init__(self, folder: Path, *words: str) -> None:
+    def __init__(self, folder: Path, *words: str, stored: int = 0) -> None:
+        self.stored = stored
         (folder / "telemetry.toml").write_text(CONTRACT)
         environ = {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "HOME": str(folder)}
         self.folder = folder
         self.process = subprocess.Popen(
             [sys.executable, "-m", "askfirst", "serve", "--contract", "telemetry.toml", "--store",
-             "store.duckdb", "--port", "0", "--log-quota", "64GiB", *words],
+             filled.STORE, "--port", "0", "--log-quota", "64GiB", *words],
             cwd=folder, env=environ, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self.process.stderr is not None
@@ -177,7 +196,7 @@ class _Server:
     def resident(self) -> float:
         """Return the resident memory of all its processes, shared pages shared out, in MB."""
         total = 0
-        for number in [self.process.pid, *_children(self.process.pid)]:
+        for number in [self.process.pid, *empty.children(self.process.pid)]:
             for line in Path(f"/proc/{number}/smaps_rollup").read_text().splitlines():
                 if line.startswith("Pss:"):
                     total += int(line.split()[1])
@@ -185,8 +204,8 @@ class _Server:
 
     def processor_seconds(self) -> tuple[float, float]:
         """Return what the processes took so far: the one with the store, and all workers."""
-        own = _processor_seconds(self.process.pid)
-        return own, sum(map(_processor_seconds, _children(self.process.pid)))
+        own = empty.processor_seconds(self.process.pid)
+        return own, sum(map(empty.processor_seconds, empty.children(self.process.pid)))
 
     def stop(self) -> float:
         """Stop it; return how many seconds it took to load what was left."""
@@ -199,34 +218,15 @@ class _Server:
 
 
 @contextmanager
-def _collector(options: argparse.Namespace, *, tls: bool = False) -> Iterator[_Server]:
+def _collector(
+    options: argparse.Namespace, source: Path | None = None, *, tls: bool = False
+) -> Iterator[_Server]:
+    """Run a collector, on a copy of the store in `source` if one is given."""
     with tempfile.TemporaryDirectory(prefix="askfirst-bench-") as name:
-        words = ["--workers", str(options.workers), *(_certificate(Path(name)) if tls else ())]
-        with _Server(Path(name), *words) as server:
+        stored = filled.copy(source, Path(name)) if source else 0
+        words = ["--workers", str(options.workers), *(empty.certificate(Path(name)) if tls else ())]
+        with _Server(Path(name), *words, stored=stored) as server:
             yield server
-
-
-def _fill(folder: Path, events: int) -> int:
-    """Fill a store in a folder with about so many events; return how many it has then."""
-    (folder / "telemetry.toml").write_text(CONTRACT)
-    people = str(max(1, events // A_YEAR))
-    done = subprocess.run(
-        [sys.executable, "-m", "askfirst", "simulate", "--contract", "telemetry.toml", "--store",
-         "store.duckdb", "--installations", people, "--days", "365", "--seed", "1"],
-        cwd=folder, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    [stored] = re.findall(r"stored ([\d,]+) events", done.stdout)
-    return int(stored.replace(",", ""))
-
-
-def _certificate(folder: Path) -> list[str]:
-    """Make a certificate of the kind that is usual now (ECDSA P-256); return the options for it."""
-    authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
-    issued = authority.issue_cert("127.0.0.1", key_type=trustme.KeyType.ECDSA)
-    issued.private_key_pem.write_to_path(folder / "key.pem")
-    for part in issued.cert_chain_pems:
-        part.write_to_path(folder / "cert.pem", append=True)
-    return ["--tls-cert", "cert.pem", "--tls-key", "key.pem"]
 
 
 def _loaded(
@@ -239,7 +239,12 @@ def _loaded(
 ) -> dict[str, float]:
     before = server.processor_seconds()
     measured = load.send(
-        server.url, events, connections, options.seconds, threads=options.threads, close=close
+        server.url,
+        events,
+        connections,
+        options.seconds,
+        threads=TLS_THREADS if close else options.threads,
+        close=close,
     )
     after = server.processor_seconds()
     accepted = server.counter("askfirst_events_accepted_total")
@@ -249,7 +254,7 @@ def _loaded(
     resident = server.resident()
     requests = accepted / events
     own, workers = (end - begin for begin, end in zip(before, after, strict=True))
-    door = workers if options.workers > 1 else own
+    at_door = workers if options.workers > 1 else own
     left = accepted - behind
     seconds = server.stop()
     return {
@@ -258,71 +263,34 @@ def _loaded(
         "loaded meanwhile/s": behind / measured["seconds"],
         "drained/s": left / seconds if left > 50_000 else float("nan"),
         "resident MB": resident,
-        "door µs/request": door / requests * 1e6,
+        "door µs/request": at_door / requests * 1e6,
         "loader µs/event": own / max(behind, 1) * 1e6 if options.workers > 1 else float("nan"),
     }
-
-
-def _processor_seconds(number: int) -> float:
-    fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _children(number: int) -> list[int]:
-    found = Path(f"/proc/{number}/task/{number}/children").read_text().split()
-    return [int(text) for text in found]
 
 
 # The floors
 
 
-EMPTY = """
-import asyncio, sys, httptools, ssl, uvloop
-ANSWER = (b"HTTP/1.1 200 OK\\r\\ncontent-type: application/json\\r\\ncontent-length: 27\\r\\n\\r\\n"
-          b'{"accepted":1,"dropped":[]}')
-class Empty(asyncio.Protocol):
-    def connection_made(self, transport):
-        self.transport, self.parser = transport, httptools.HttpRequestParser(self)
-    def data_received(self, data):
-        self.parser.feed_data(data)
-    def on_message_complete(self):
-        self.transport.write(ANSWER)
-        if not self.parser.should_keep_alive():
-            self.transport.close()
-async def main():
-    context = None
-    if len(sys.argv) > 1:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.num_tickets = 0
-        context.load_cert_chain("cert.pem", "key.pem")
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(Empty, "127.0.0.1", 0, ssl=context)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-uvloop.run(main())
-"""
-
-
 def _empty(
-    events: int, connections: int, options: argparse.Namespace, *, tls: bool = False
+    name: str,
+    events: int,
+    connections: int,
+    options: argparse.Namespace,
+    *,
+    tls: bool = False,
 ) -> dict[str, float]:
-    """Measure one process that answers and does nothing."""
-    with tempfile.TemporaryDirectory(prefix="askfirst-bench-") as name:
-        words = _certificate(Path(name)) if tls else []
-        process = subprocess.Popen(
-            [sys.executable, "-c", EMPTY, *words], stdout=subprocess.PIPE, text=True, cwd=name
+    """Measure a server that answers and does nothing."""
+    with empty.serving(name, tls=tls) as server:
+        before = server.processor_seconds()
+        measured = load.send(
+            server.url,
+            events,
+            connections,
+            min(options.seconds, FLOOR_SECONDS),
+            threads=TLS_THREADS if tls else options.threads,
+            close=tls,
         )
-        assert process.stdout is not None
-        try:
-            url = f"{'https' if tls else 'http'}://127.0.0.1:{int(process.stdout.readline())}"
-            before = _processor_seconds(process.pid)
-            measured = load.send(
-                url, events, connections, options.seconds, threads=options.threads, close=tls
-            )
-            took = _processor_seconds(process.pid) - before
-        finally:
-            process.kill()
-            process.wait()
+        took = server.processor_seconds() - before
     requests = measured["requests/s"] * measured["seconds"]
     return {**measured, "door µs/request": took / requests * 1e6}
 
@@ -399,6 +367,10 @@ COLUMNS = (
     "door µs/request",
     "loader µs/event",
 )
+
+
+def _text(rows: Sequence[dict[str, Any]]) -> str:
+    return f"{_table(rows)}\n\n{door.table(list(rows))}"
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:

@@ -85,24 +85,15 @@ def send(
 ) -> dict[str, float]:
     """Send requests of so many events for some seconds; return what wrk measured.
 
-    `close`: a connection of its own for each. `load µs/request` is what wrk itself took.
+    With 0 events they are wrk's own, a GET. `close`: a connection of its own for each. `load
+    µs/request` is what wrk itself took.
     """
     with tempfile.TemporaryDirectory(prefix="askfirst-load-") as folder:
-        script = Path(folder) / "load.lua"
-        script.write_text(
-            SCRIPT
-            % {
-                "events": events,
-                "templates": max(200, 20_000 // events),
-                "now": int(time.time() * 1000) - 60_000,
-                "seed": time.monotonic_ns() % 1_000_000,
-                "close": CLOSE if close else "",
-            }
-        )
+        words = ["-s", _script(Path(folder), events, close=close)] if events else []
         before = os.times()
         done = subprocess.run(
             ["wrk", "-t", str(threads), "-c", str(connections), "-d", f"{seconds}s",
-             "--timeout", "30s", "--latency", "-s", str(script), url],
+             "--timeout", "30s", "--latency", *words, url],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         after = os.times()
@@ -120,3 +111,18 @@ def send(
         "p99 ms": float(p99[0]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[p99[1]],
         "load µs/request": own / max(int(requests), 1) * 1e6,
     }
+
+
+def _script(folder: Path, events: int, *, close: bool) -> str:
+    script = folder / "load.lua"
+    script.write_text(
+        SCRIPT
+        % {
+            "events": events,
+            "templates": max(200, 20_000 // events),
+            "now": int(time.time() * 1000) - 60_000,
+            "seed": time.monotonic_ns() % 1_000_000,
+            "close": CLOSE if close else "",
+        }
+    )
+    return str(script)
