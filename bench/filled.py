@@ -12,6 +12,7 @@ from pathlib import Path
 
 STORE = "store.duckdb"  # the file of each collector in the bench
 A_YEAR = 222  # events of a simulated installation, and a few more or less
+MAGIC, MAGIC_AT = b"DUCK", 8  # of DuckDB's file format
 PARTS = ("", ".wal", "-seen")  # what a store is made of
 
 
@@ -28,7 +29,7 @@ def filled(contract: str, events: int, folder: Path | None) -> Iterator[Path]:
 
 def copy(source: Path, target: Path) -> int:
     """Copy the one store in `source` into `target`, as STORE; return how many events it holds."""
-    stores = [path.name.removesuffix(PARTS[-1]) for path in source.glob(f"*{PARTS[-1]}")]
+    stores = [path.name for path in source.iterdir() if path.is_file() and _is_store(path)]
     if len(stores) != 1:
         sys.exit(f"{source} has to hold one store, and not {len(stores)}")
     for part in PARTS:
@@ -48,6 +49,11 @@ def _fill(folder: Path, contract: str, events: int) -> None:
          STORE, "--installations", people, "--days", "365", "--seed", "1"],
         cwd=folder, check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
+
+
+def _is_store(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(MAGIC) + MAGIC_AT)[MAGIC_AT:] == MAGIC
 
 
 def _count(store: Path) -> int:

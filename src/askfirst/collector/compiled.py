@@ -91,7 +91,12 @@ class Compiled:
         return Checked(self._frame(columns, id_, installation, now), [])
 
     def single(self, body: bytes) -> Any | None:
-        """Return the event of a batch that has one and no more, decoded, for `frame`; else None."""
+        """Return the event of a batch that has one and no more, decoded, for `frame`; else None.
+
+        None too where a sample has to be looked at.
+        """
+        if self._limit:
+            return None
         try:
             events = self._decode(body).events
         except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -101,7 +106,7 @@ class Compiled:
     def frame(self, events: Sequence[Any], now: int) -> EventsFrame | None:
         """Return a frame of what `single` found, or None if one of them is in doubt.
 
-        Nobody is asked for admission, and no sample is looked at.
+        Nobody is asked for admission.
         """
         try:
             columns = self._table.columns(events)
