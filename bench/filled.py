@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -18,12 +19,16 @@ PARTS = ("", ".wal", "-seen")  # what a store is made of
 
 @contextmanager
 def filled(contract: str, events: int, folder: Path | None) -> Iterator[Path]:
-    """Have a folder with a store: the given one, or one with about so many simulated events."""
-    if folder is not None:
-        yield folder
-        return
+    """Have a folder with a store: a copy of the one in `folder`, or one with about so many events
+    of a simulated year. What is past its retention is gone: a collector does that when it starts,
+    and loads nothing meanwhile.
+    """
     with tempfile.TemporaryDirectory(prefix="askfirst-bench-") as name:
-        _fill(Path(name), contract, events)
+        if folder is None:
+            _fill(Path(name), contract, events)
+        else:
+            copy(folder, Path(name))
+        _askfirst(Path(name), "store", "retain", "--store", STORE)
         yield Path(name)
 
 
@@ -44,10 +49,17 @@ def copy(source: Path, target: Path) -> int:
 def _fill(folder: Path, contract: str, events: int) -> None:
     (folder / "telemetry.toml").write_text(contract)
     people = str(max(1, events // A_YEAR))
+    _askfirst(
+        folder, "simulate", "--contract", "telemetry.toml", "--store", STORE, "--installations",
+        people, "--days", "365", "--seed", "1",
+    )  # fmt: skip
+
+
+def _askfirst(folder: Path, *words: str) -> None:
+    environ = {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "HOME": str(folder)}
     subprocess.run(
-        [sys.executable, "-m", "askfirst", "simulate", "--contract", "telemetry.toml", "--store",
-         STORE, "--installations", people, "--days", "365", "--seed", "1"],
-        cwd=folder, check=True, stdout=subprocess.DEVNULL,
+        [sys.executable, "-m", "askfirst", *words],
+        cwd=folder, env=environ, check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
 
 
