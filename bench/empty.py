@@ -125,11 +125,10 @@ def _handler(port: str, *, tls: bool) -> Sequence[str | Path]:
 
 def _granian(port: str, *, tls: bool) -> Sequence[str | Path]:
     assert tls
-    key = Path("key.pem")  # trustme's is in PKCS#8 or SEC 1; granian reads both
     return [
         _peers() / "granian", "--interface", "rsgi", "--host", "127.0.0.1", "--port", port,
         "--workers", "1", "--loop", "uvloop", "--no-log", "--ssl-certificate", "cert.pem",
-        "--ssl-keyfile", key, "applications:rsgi",
+        "--ssl-keyfile", "key.pem", "applications:rsgi",
     ]  # fmt: skip
 
 

@@ -78,7 +78,7 @@ def _measure(options: argparse.Namespace) -> list[dict[str, Any]]:
         print(f"{name}: {rows[-1]}", file=sys.stderr)
 
     report("decoding alone", 100, _decoding())
-    report("the log alone", 100, _log_alone(options.seconds))
+    report("the log alone", 100, _log_alone(min(options.seconds, FLOOR_SECONDS)))
     report(door.FLOOR, 0, _empty(empty.HANDLER, 0, 64, options))
     report(empty.HANDLER, 1, _empty(empty.HANDLER, 1, 256, options))
     report(empty.HANDLER, 100, _empty(empty.HANDLER, 100, 64, options))
@@ -124,8 +124,11 @@ def main() -> None:
 
 
 def _surroundings(options: argparse.Namespace) -> str:
+    stored = f" --stored {options.stored}" if options.stored else ""
+    if options.stored_in:
+        stored = " --stored-in FOLDER"
     return (
-        f"`bench/ingest.py --seconds {options.seconds}`, {options.workers} workers, "
+        f"`bench/ingest.py --seconds {options.seconds}{stored}`, {options.workers} workers, "
         f"CPython {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores, "
         f"load {os.getloadavg()[1]:.1f} over the last five minutes, the bench's own included."
     )
