@@ -222,6 +222,27 @@ def test_many_are_cut_into_frames_of_a_bearable_size(
     assert [len(frame) for frame in here.frames()] == [4, 4, 2]
 
 
+def test_a_fault_of_ours_is_written_down_and_everybody_is_answered(
+    scene: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = scene()
+    faults: list[Any] = []
+
+    def fail(_frame: EventsFrame) -> bytes:
+        raise RuntimeError("a fault")
+
+    async def scenario() -> list[Client]:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: faults.append(str(context["exception"])))
+        return await here.send([single(1), single(2), single(3, "nimbus")])
+
+    monkeypatch.setattr(singles, "encode", fail)
+    clients = asyncio.run(asyncio.wait_for(scenario(), DEADLINE))
+    assert [client.answer()[0] for client in clients] == [200] * 3
+    assert faults == ["a fault"] * 2  # one a tool
+    assert [len(frame) for frame in here.frames()] == [1, 1, 1]
+
+
 CHANGES: list[dict[str, Any]] = [
     {},
     {"runtime": None},

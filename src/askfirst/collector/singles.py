@@ -49,32 +49,40 @@ class Singles:
         if terms is None or event is None:
             return False
         rows = self._groups.get(terms)
-        if rows is None:
-            if not self._groups:
-                asyncio.get_running_loop().call_soon(self._flush)
+        if rows is None or len(rows) >= MOST_EVENTS:
             rows = self._groups[terms] = []
+            asyncio.get_running_loop().call_soon(self._flush, terms, rows)
         rows.append((connection, body, event))
         return True
 
-    def _flush(self) -> None:
-        groups, self._groups = self._groups, {}
-        for terms, rows in groups.items():
-            for first in range(0, len(rows), MOST_EVENTS):
-                self._append(terms, rows[first : first + MOST_EVENTS])
+    def _flush(self, terms: Terms, rows: list[Row]) -> None:
+        if self._groups.get(terms) is rows:
+            del self._groups[terms]
+        try:
+            together = self._append(terms, rows)
+        except Exception:
+            _look_alone(rows)
+            raise  # asyncio's handler writes it down for the operator
+        if not together:  # one of them is not fine, and none is to pay for another
+            _look_alone(rows)
 
-    def _append(self, terms: Terms, rows: Sequence[Row]) -> None:
-        frame = terms.compiled.frame([row[2] for row in rows], self._door.now())
-        if frame is None:  # one of them is not fine, and none is to pay for another
-            loop = asyncio.get_running_loop()
-            for connection, body, _ in rows:
-                loop.call_soon(connection.check_alone, body)
-            return
+    def _append(self, terms: Terms, rows: Sequence[Row]) -> bool:
+        frame = terms.compiled.frame([event for _, _, event in rows], self._door.now())
+        if frame is None:
+            return False
         taken = Taken(b"", terms.contract.name, 1, [], {})
-        done = partial(_tell, [row[0] for row in rows], taken)
+        done = partial(_tell, [connection for connection, _, _ in rows], taken)
         try:
             self._door.log.append(encode(frame), done, requests=len(rows))
         except LogError as error:
             done(error)
+        return True
+
+
+def _look_alone(rows: Sequence[Row]) -> None:
+    loop = asyncio.get_running_loop()
+    for connection, body, _ in rows:
+        loop.call_soon(connection.check_alone, body)
 
 
 def _tell(connections: Sequence[Connection], taken: Taken, error: LogError | None) -> None:
