@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def place(tmp_path: Path) -> Iterator[upkeep.Place]:
     store = open_store(tmp_path / "store")
     store.declare(contract())
     store.load([events({"who": "ann"}, {"who": "bob"}, {"who": "ann", "day": 1})], {})
-    yield upkeep.Place(store, tmp_path / "store", lambda: next(moments))
+    yield upkeep.Place(store, tmp_path / "store", lambda: next(moments), tmp_path / "logs")
     store.close()
 
 
@@ -61,6 +62,20 @@ def test_retain_keeps_the_days_it_is_told(place: upkeep.Place) -> None:
     assert upkeep.do(place, "retain", b"{}") == {"forgotten": {TOOL: 0}}
     asked = b'{"days": 1, "tool": "stratus"}'
     assert upkeep.do(place, "retain", asked) == {"forgotten": {TOOL: 2}}
+
+
+def test_erase_and_retain_delete_what_was_set_aside_of_a_log(place: upkeep.Place) -> None:
+    (place.logs / "0").mkdir(parents=True)
+    aside = place.logs / "0" / "0000000000000001.log.corrupt"
+    aside.write_bytes(hashed("ann"))
+    upkeep.do(place, "retain", b"{}")  # the clock here stands in 2024
+    assert aside.exists()
+    os.utime(aside, (NOW / 1000 - 8 * 86_400,) * 2)
+    upkeep.do(place, "retain", b"{}")
+    assert not aside.exists()
+    aside.write_bytes(hashed("ann"))
+    upkeep.do(place, "erase", b'{"installationId": "' + hashed("ann").hex().encode() + b'"}')
+    assert not aside.exists()
 
 
 @pytest.mark.parametrize(

@@ -249,7 +249,8 @@ def _do(job: str, place: str | None, asked: msgspec.Struct) -> dict[str, Any]:
     try:
         with _opening(name) as store:
             path = None if "://" in name else Path(name)
-            return upkeep.do(upkeep.Place(store, path, now_ms), job, body)
+            logs = settings.beside(name, "-log", os.environ)
+            return upkeep.do(upkeep.Place(store, path, now_ms, logs), job, body)
     except upkeep.UpkeepError as error:
         raise Failure(str(error)) from error
     except StoreHeldError as error:

@@ -19,7 +19,7 @@ from askfirst.collector.loader import NICE, Loader, Places
 from askfirst.collector.log import Log
 from askfirst.collector.metrics import Counts, Metrics, add_up
 from askfirst.collector.request import Refusal
-from askfirst.collector.segment import SUFFIX
+from askfirst.collector.segment import SUFFIX, drop_set_aside
 from askfirst.collector.tail import Tail
 from askfirst.contract.model import Contract
 from askfirst.stores.base import Store, StoreAwayError, StoreError
@@ -120,6 +120,7 @@ class Collector:
             )
         except asyncio.TimeoutError:
             raise behind() from None
+        await asyncio.to_thread(self._forget_set_aside)
         self.metrics.add("askfirst_erasures_total")
         self.metrics.add("askfirst_events_erased_total", erased)
         if erased:
@@ -178,6 +179,11 @@ class Collector:
     def _takes_events(self, reports: Sequence[Report]) -> bool:
         return not self.log.trouble and all(row.ready for row in reports)
 
+    def _forget_set_aside(self) -> None:
+        """Delete what cannot be read of the logs: whoever is erased may be in there."""
+        if drop_set_aside(self.config.log_folder):
+            self.say("what was set aside of the log is deleted: an installation was erased")
+
     def _watch_erasures(self) -> None:
         now = time.monotonic()
         self._erasures.append(now)
@@ -205,7 +211,7 @@ def log_folders(folder: Path, workers: int, *, leftover: bool = False) -> list[P
     numbers = {int(row.name) for row in folder.iterdir() if row.name.isdigit()}
     if leftover:
         held = (folder / str(number) for number in sorted(numbers))
-        return [path for path in held if any(path.glob(f"*{SUFFIX}"))]
+        return [path for path in held if any(path.glob(f"*{SUFFIX}*"))]  # or was set aside
     return [folder / str(number) for number in sorted(numbers | set(range(log_count(workers))))]
 
 
