@@ -166,6 +166,30 @@ def test_an_export_for_others_can_be_counted_but_leads_nowhere(
     assert not {r["installationId"] for r in tables[0]} & {r["installationId"] for r in tables[1]}
 
 
+def test_two_exports_for_others_cannot_be_joined_by_moments_or_by_order(
+    run: Run, place: Path, tmp_path: Path
+) -> None:
+    """Else who knows one installation in one of them knows it in both, and in the store."""
+    noon = now_ms() // DAY_MS * DAY_MS - 12 * 3_600_000
+    moments = [noon + hour * 3_600_000 for hour in range(-30, 12)]
+    events = [
+        make_event(timestamp=moment, cli={"version": f"1.0.{number}", "command": "start"})
+        for number, moment in enumerate(moments)
+    ]
+    fill(place, events)
+    orders = []
+    for name in ("one.ndjson", "two.ndjson"):
+        run("export", tmp_path / name, "--for-others")
+        rows = [json.loads(line) for line in (tmp_path / name).read_text().splitlines()]
+        days = [row["timestamp"] for row in rows]
+        assert days == [moment // DAY_MS * DAY_MS for moment in moments]
+        orders.append([row["cli"]["version"] for row in rows])
+    as_it_was = [event["cli"]["version"] for event in events]
+    assert sorted(orders[0]) == sorted(orders[1]) == sorted(as_it_was)
+    assert orders[0] != orders[1]
+    assert as_it_was not in orders
+
+
 def test_import_holds_events_to_the_contract(
     run: Run, contract: str, tmp_path: Path, place: Path
 ) -> None:
