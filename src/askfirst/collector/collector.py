@@ -98,7 +98,7 @@ class Collector:
     async def keep(self, taken: Taken) -> bytes:
         """Bring what was taken to the log; return the answer. Raises LogError."""
         if taken.payload:
-            await self.log.write(taken.payload)
+            await self.door.log.write(taken.payload)
         self.door.count(taken)
         return answer(taken)
 
