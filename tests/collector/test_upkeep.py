@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event, Lock
 
 import pytest
 
 from askfirst.collector import upkeep
 from askfirst.stores.base import DAY_MS
+from askfirst.stores.duckdb import backups
 from askfirst.stores.opening import open_store
+from tests.collector.serving import DEADLINE
 from tests.stores.making import DAY, TOOL, contract, events, hashed
 
 NOW = (DAY + 2) * DAY_MS
@@ -44,6 +48,40 @@ def test_what_is_left_of_a_backup_that_was_never_finished_is_deleted(place: upke
     upkeep.make_backup(place)
 
     assert not list(made.parent.glob("*.part"))
+
+
+def test_a_backup_that_is_being_made_is_not_taken_for_one_that_was_never_finished(
+    place: upkeep.Place,
+) -> None:
+    copying = Turnstile()
+    place.store._copying = copying
+    half = backups.folder_of(place.path) / "x.duckdb.part"
+    half.parent.mkdir()
+    half.write_bytes(b"half")
+    with ThreadPoolExecutor() as pool:
+        with copying:  # somebody else makes a backup
+            second = pool.submit(upkeep.make_backup, place)
+            assert copying.is_wanted.wait(DEADLINE)
+            assert half.exists()
+        made = second.result(DEADLINE)
+    assert upkeep.list_backups(place.path) == [made]
+    assert not half.exists()
+
+
+class Turnstile:
+    """A lock that tells when somebody waits for it."""
+
+    def __init__(self) -> None:
+        self.is_wanted = Event()
+        self._lock = Lock()
+
+    def __enter__(self) -> None:
+        if self._lock.locked():
+            self.is_wanted.set()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 def test_erase_reaches_backups(place: upkeep.Place) -> None:

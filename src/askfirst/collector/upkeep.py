@@ -139,7 +139,6 @@ def make_backup(place: Place, keep: int = KEEP) -> Path:
     target = folder / f"{moment:%Y-%m-%dT%H-%M-%S.%f}Z{backups.ENDING}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        backups.remove_parts(path)
         place.store.backup(target)
         for old in list_backups(path)[:-keep]:
             backups.remove(old)
