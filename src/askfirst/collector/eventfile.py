@@ -128,7 +128,7 @@ def read(path: Path) -> Iterator[list[Row]]:
             yield from _read_columns(path)
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (pa.ArrowException, KeyError, msgspec.DecodeError) as error:
+    except (pa.ArrowException, KeyError, TypeError, msgspec.DecodeError) as error:
         first = str(error).partition("\n")[0]
         raise FileError(f"{path} is no file of events: {first}") from error
 
@@ -208,7 +208,7 @@ def _read_columns(path: Path) -> Iterator[list[Row]]:
                 row["timestamp"],
                 row["version"],
                 row["command"],
-                decode(row["fields"]),
+                decode(row["fields"]) if row["fields"] is not None else {},
             )
             rows.append(event.as_dict())
         yield rows
