@@ -114,13 +114,13 @@ class Collector:
         """Forget an installation; return how many events. Raises Refusal (503), StoreError."""
         places = await asyncio.to_thread(self.loader.end_segments)
         await self.caught_up(places)
+        await asyncio.to_thread(self._forget_set_aside)
         try:
             erased = await asyncio.wait_for(
                 self.loader.erase(tool, installation), self.config.patience
             )
         except asyncio.TimeoutError:
             raise behind() from None
-        await asyncio.to_thread(self._forget_set_aside)
         self.metrics.add("askfirst_erasures_total")
         self.metrics.add("askfirst_events_erased_total", erased)
         if erased:
@@ -169,6 +169,11 @@ class Collector:
             gauges["askfirst_store_bytes"] = await asyncio.to_thread(self.store.size)
         return counts, {name: float(value) for name, value in gauges.items()}
 
+    def _forget_set_aside(self) -> None:
+        """Delete what cannot be read of the logs: whoever is erased may be in there."""
+        if drop_set_aside(self.config.log_folder):
+            self.say("what was set aside of the log is deleted: an installation was erased")
+
     async def is_ready(self) -> bool:
         """Tell whether every process takes events now."""
         return self._takes_events(await self._reports())
@@ -178,11 +183,6 @@ class Collector:
 
     def _takes_events(self, reports: Sequence[Report]) -> bool:
         return not self.log.trouble and all(row.ready for row in reports)
-
-    def _forget_set_aside(self) -> None:
-        """Delete what cannot be read of the logs: whoever is erased may be in there."""
-        if drop_set_aside(self.config.log_folder):
-            self.say("what was set aside of the log is deleted: an installation was erased")
 
     def _watch_erasures(self) -> None:
         now = time.monotonic()
