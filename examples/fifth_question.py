@@ -6,7 +6,7 @@
 It reads what `askfirst store export` writes, with libraries that come with `askfirst[collector]`:
 DuckDB to find each installation's first and second command, and askfirst's own Kaplan–Meier
 estimate for how long it took, since some have not used a second one yet and may still. Take it as a
-beginning for questions of your own; `--for-others` exports do as well, only pseudonyms differ.
+beginning for questions of your own; a `--for-others` export does as well, in whole days.
 
 It counts installations that said Yes. Where the contract has a `sample`, it counts those in it; how
 long it takes is the same for all. Who used the tool before the first event that is kept seems to

@@ -192,6 +192,7 @@ def test_wrong_usage_is_exit_code_2(place):
     for words in (
         ("nothing",),
         ("--as-of", "yesterday"),
+        ("retention", "--as-of", "9999-12-31"),
         ("--json", "--csv"),
         ("--store", place, "--server", "http://127.0.0.1:1"),
     ):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
@@ -166,6 +167,30 @@ def test_an_export_for_others_can_be_counted_but_leads_nowhere(
     assert not {r["installationId"] for r in tables[0]} & {r["installationId"] for r in tables[1]}
 
 
+def test_two_exports_for_others_cannot_be_joined_by_moments_or_by_order(
+    run: Run, place: Path, tmp_path: Path
+) -> None:
+    """Else who knows one installation in one of them knows it in both, and in the store."""
+    noon = now_ms() // DAY_MS * DAY_MS - 12 * 3_600_000
+    moments = [noon + hour * 3_600_000 for hour in range(-30, 12)]
+    events = [
+        make_event(timestamp=moment, cli={"version": f"1.0.{number}", "command": "start"})
+        for number, moment in enumerate(moments)
+    ]
+    fill(place, events)
+    orders = []
+    for name in ("one.ndjson", "two.ndjson"):
+        run("export", tmp_path / name, "--for-others")
+        rows = [json.loads(line) for line in (tmp_path / name).read_text().splitlines()]
+        days = [row["timestamp"] for row in rows]
+        assert days == [moment // DAY_MS * DAY_MS for moment in moments]
+        orders.append([row["cli"]["version"] for row in rows])
+    as_it_was = [event["cli"]["version"] for event in events]
+    assert sorted(orders[0]) == sorted(orders[1]) == sorted(as_it_was)
+    assert orders[0] != orders[1]
+    assert as_it_was not in orders
+
+
 def test_import_holds_events_to_the_contract(
     run: Run, contract: str, tmp_path: Path, place: Path
 ) -> None:
@@ -199,6 +224,43 @@ def test_a_file_that_holds_no_events_is_refused(
     if text is not None:
         (tmp_path / name).write_text(text)
     assert name in run("import", tmp_path / name, "--contract", contract, code=1).stderr
+
+
+def table(**columns: Any) -> pa.Table:
+    event = make_event()
+    row = {
+        "id": event["id"], "installationId": event["installationId"],
+        "timestamp": event["timestamp"], "version": "3.1.2", "command": "start", "fields": "{}",
+    }  # fmt: skip
+    return pa.Table.from_pylist([{**row, **columns}])
+
+
+def test_no_fields_at_all_are_an_event_without_fields(
+    run: Run, contract: str, place: Path, tmp_path: Path
+) -> None:
+    """Other programs write null where there is nothing."""
+    pq.write_table(table(fields=None), tmp_path / "e.parquet")
+    said = run("import", tmp_path / "e.parquet", "--contract", contract).stderr
+    assert "stored 1 events" in said
+    assert [row[-1] for row in content(place)] == [{}]
+
+
+@pytest.mark.parametrize("name", ["id", "installationId", "timestamp", "version", "command"])
+def test_an_event_that_lacks_something_is_not_taken(
+    run: Run, contract: str, tmp_path: Path, name: str
+) -> None:
+    pq.write_table(table(**{name: None}), tmp_path / "e.parquet")
+    said = run("import", tmp_path / "e.parquet", "--contract", contract, code=1).stderr
+    assert "malformed-field 1" in said
+
+
+@pytest.mark.parametrize("columns", [{"fields": 1}, {"fields": {"a": 1}}, {"fields": "[]"}])
+def test_columns_of_another_type_are_refused(
+    run: Run, contract: str, tmp_path: Path, columns: dict[str, Any]
+) -> None:
+    pq.write_table(table(**columns), tmp_path / "e.parquet")
+    said = run("import", tmp_path / "e.parquet", "--contract", contract, code=1).stderr
+    assert "is no file of events" in said
 
 
 def test_an_export_that_cannot_be_written_is_refused_and_leaves_nothing(

@@ -61,7 +61,14 @@ def test_the_tool_must_be_said_when_there_are_two(
 
 @pytest.mark.parametrize(
     ("target", "status"),
-    [("nothing", 404), ("active?tool=nimbus", 404), ("active?as_of=yesterday", 422)],
+    [
+        ("nothing", 404),
+        ("active?tool=nimbus", 404),
+        ("active?as_of=yesterday", 422),
+        ("retention?as_of=9999-12-31", 422),  # a cohort would have 400,000 weeks
+        ("retention?as_of=2200-01-02", 422),
+        ("active?as_of=1999-12-31", 422),
+    ],
 )
 def test_a_question_that_cannot_be_asked_is_refused(api: Any, target: str, status: int) -> None:
     answer = api.get(f"/v1/answers/{target}", **TOKEN)

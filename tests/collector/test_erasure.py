@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from askfirst.contract.loading import parse
+from tests.collector.serving import CONTRACT
 
 INSTALLATION = "9d" * 32
 ERASURE = {"tool": "stratus", "installationId": INSTALLATION}
@@ -21,6 +25,43 @@ def test_what_was_accepted_before_is_erased_and_nothing_else(
     assert [row[2].hex() for row in api.store.rows.values()] == ["aa" * 32]
     held = b"".join(path.read_bytes() for path in (tmp_path / "log").rglob("*") if path.is_file())
     assert bytes.fromhex(INSTALLATION) not in held
+
+
+def test_what_cannot_be_read_of_the_log_is_deleted_with_an_erasure(
+    api: Any, event: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Nobody can tell who is behind a damaged frame, nor take them out of there."""
+    people = [f"{number}9" * 32 for number in range(3)]
+    api.store.trouble = "away"  # so that the log keeps what comes
+    for who in people:
+        api.post("/v1/events", {"tool": "stratus", "events": [event(installationId=who)]})
+    [path] = (tmp_path / "log").rglob("*.log")
+    data = path.read_bytes()
+    path.write_bytes(data.replace(bytes.fromhex(people[1]), bytes(32)))
+    api.store.trouble = ""
+    api.loaded()
+    [aside] = (tmp_path / "log").rglob("*.corrupt")
+    assert bytes.fromhex(people[0]) not in aside.read_bytes()  # it was read, and is in the store
+    assert bytes.fromhex(people[2]) in aside.read_bytes()
+    asked = {"tool": "stratus", "installationId": people[2]}
+    assert api.post("/v1/erasures", asked).json() == {"erased": 0}
+    files = [row for row in (tmp_path / "log").rglob("*") if row.is_file()]
+    assert not [row for row in files if bytes.fromhex(people[2]) in row.read_bytes()]
+    assert "deleted" in api.said[-1]
+
+
+def test_of_a_tool_that_is_not_served_any_more_everybody_can_be_erased(
+    make_api: Callable[..., Any], contract: Any, event: Callable[..., Any], memory_store: Any
+) -> None:
+    api = make_api(contract, store=memory_store)
+    api.post("/v1/events", {"tool": "stratus", "events": [event()]})
+    api.loaded()
+    api.collector.stop()
+    api = make_api(parse(CONTRACT.replace('"stratus"', '"nimbus"')), store=memory_store)
+    assert api.post("/v1/erasures", ERASURE).json() == {"erased": 1}
+    assert memory_store.rows == {}
+    unknown = api.post("/v1/erasures", {**ERASURE, "tool": "cirrus"})
+    assert unknown.status == 404
 
 
 def test_erasing_again_erases_nothing(api: Any, event: Callable[..., Any]) -> None:

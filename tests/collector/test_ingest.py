@@ -17,6 +17,7 @@ from askfirst.collector import request as limits
 from askfirst.collector.config import Limits
 from askfirst.collector.frames import decode
 from askfirst.collector.ingest import MOST_EVENTS, MOST_VALUES, SMALL_BODY, answer, take
+from askfirst.collector.log import LogFull
 from askfirst.collector.pipeline import DropReason, Terms
 from askfirst.collector.request import Refusal
 from askfirst.collector.wolkenkit import take_command
@@ -176,6 +177,36 @@ def test_a_full_disk_is_503_and_the_door_opens_again_by_itself(
     assert int(answer.headers["retry-after"]) > 0
     assert "No space left" in answer.json()["error"]
     assert api.post(EVENTS, batch(event())).status == 200
+
+
+@pytest.mark.parametrize("refuses", ["append", "fsync"])
+def test_what_the_log_refused_does_not_use_up_the_cap_of_a_day(
+    make_api: Callable[..., Any],
+    contract: Any,
+    event: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    refuses: str,
+) -> None:
+    """Else its sender, who was told to come again, would be told to forget it."""
+    api = make_api(contract, limits=Limits(events_per_day=3))
+    sent = batch(event(), event(), event())
+    with monkeypatch.context() as patch:
+        if refuses == "append":
+            patch.setattr(api.collector.log, "append", _refuse)
+        else:
+            patch.setattr(os, "fsync", _no_space)
+        for _ in range(3):
+            assert api.post(EVENTS, sent).status == 503
+    assert api.post(EVENTS, sent).json() == {"accepted": 3, "dropped": []}
+    assert api.post(EVENTS, batch(event())).json()["dropped"][0]["reason"] == "daily-cap"
+
+
+def _refuse(*_: Any) -> None:
+    raise LogFull("more arrives than the disk takes; try again")
+
+
+def _no_space(*_: Any) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_store_that_is_down_does_not_close_the_door(

@@ -185,6 +185,23 @@ def test_beyond_the_most_an_installation_is_admitted_uncounted() -> None:
     ]
 
 
+def test_what_is_given_back_can_be_taken_again() -> None:
+    cap = DailyCap(2, 1)
+    here, other = b"i" * 32, b"j" * 32
+    assert cap.admit("stratus", here, 0)
+    assert cap.admit("stratus", here, 0)
+    cap.give_back("stratus", here, DAY_MS)  # of another day
+    cap.give_back("nimbus", here, 0)
+    cap.give_back("stratus", other, 0)
+    assert not cap.admit("stratus", here, 0)
+    cap.give_back("stratus", here, 0)
+    assert cap.admit("stratus", here, 0)
+    for _ in range(3):
+        cap.give_back("stratus", here, 0)
+    assert len(cap) == 0
+    assert [cap.admit("stratus", other, 0) for _ in range(3)] == [True, True, False]
+
+
 def test_no_cap_counts_nothing() -> None:
     cap = DailyCap(0, 3)
     assert all(cap.admit("stratus", b"i" * 32, 0) for _ in range(10))

@@ -19,8 +19,10 @@ from askfirst.collector.metrics import Metrics
 from askfirst.collector.pipeline import Rules, Terms, sift
 from askfirst.collector.tail import Tail
 from askfirst.contract.event import now_ms
+from askfirst.contract.loading import parse
 from askfirst.contract.model import Contract
 from askfirst.stores.base import DAY_MS, Position, StoreError
+from tests.collector.serving import CONTRACT
 
 INSTALLATION = "9d" * 32
 
@@ -31,6 +33,7 @@ class Bench:
     def __init__(self, folder: Path, store: Any, contract: Contract, event: Any) -> None:
         self.store, self.contract, self.event = store, contract, event
         self.said: list[str] = []
+        store.declare(contract)
         self.now = now_ms()
         self.metrics = Metrics()
         self.tails = [Tail(folder / name, store.position, self.said.append) for name in "01"]
@@ -269,6 +272,41 @@ def test_retention_runs_at_the_start_and_once_a_day(
         ("stratus", first - 395 * DAY_MS),
         ("stratus", first + DAY_MS - 395 * DAY_MS),
     ]
+
+
+def test_retention_reaches_tools_that_are_not_served_any_more(
+    bench: Bench, until: Callable[..., None]
+) -> None:
+    text = CONTRACT.replace('"stratus"', '"gone"').replace("395", "30")
+    bench.store.declare(parse(text))
+    bench.loader.start()
+    until(lambda: len(bench.store.retained) == 2)
+    assert sorted(bench.store.retained) == [
+        ("gone", bench.now - 30 * DAY_MS),
+        ("stratus", bench.now - 395 * DAY_MS),
+    ]
+
+
+def test_whoever_only_loads_what_is_left_forgets_nothing(bench: Bench) -> None:
+    places = bench.put(bench.event())
+    bench.new_loader(retains=False).start()
+    assert bench.loaded(places)
+    bench.close()
+    assert bench.store.retained == []
+
+
+def test_what_was_set_aside_goes_with_retention_after_a_week(
+    bench: Bench, until: Callable[..., None]
+) -> None:
+    aside = bench.tails[1].folder / "0000000000000001.log.corrupt"
+    aside.write_bytes(b"x")
+    bench.loader.start()
+    until(lambda: bench.store.retained)
+    bench.now += 6 * DAY_MS
+    until(lambda: len(bench.store.retained) == 2)
+    assert aside.exists()
+    bench.now += 2 * DAY_MS
+    until(lambda: not aside.exists())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is of processes, not of threads")

@@ -29,7 +29,7 @@ from askfirst.collector.log import (
     prepare,
 )
 from askfirst.collector.tail import Tail
-from askfirst.stores.base import Position
+from askfirst.stores.base import DAY_MS, Position
 from tests.collector.serving import wait_until
 
 
@@ -363,7 +363,9 @@ def test_a_damaged_frame_is_set_aside_named_and_counted(open_log: Open) -> None:
     second = open_log()
     assert second.everything() == [b"one"]
     aside = path.with_name(path.name + ".corrupt")
-    assert aside.read_bytes() == damaged
+    kept = damaged[damaged.index(b"tw0") - segment.FRAME_BYTES :]  # "one" is in the log still
+    head = segment.header(1)
+    assert aside.read_bytes() == head + bytes(len(damaged) - len(head) - len(kept)) + kept
     assert second.tail.corrupt == 1
     [line] = second.said
     assert str(aside) in line
@@ -392,6 +394,25 @@ def test_damage_found_while_reading_is_set_aside_and_writing_goes_on(open_log: O
     both.append(b"three")
     assert both.everything(goes_on) == [b"three"]
     assert both.tail.corrupt == 1
+    [aside] = both.folder.glob("*.corrupt")
+    assert b"one" not in aside.read_bytes()  # the store has it
+    assert b"tw0" in aside.read_bytes()
+
+
+def test_what_was_set_aside_at_a_start_is_kept_for_days_from_then_on(open_log: Open) -> None:
+    first = open_log()
+    first.append(b"one")
+    first.log.close()
+    path = first.folder / first.segments()[0]
+    path.write_bytes(path.read_bytes().replace(b"one", b"0ne"))
+    os.utime(path, (0, 0))
+    second = open_log()
+    [aside] = second.folder.glob("*.corrupt")
+    began = int(aside.stat().st_mtime * 1000)
+    second.tail.forget_set_aside(began + 7 * DAY_MS)
+    assert aside.exists()
+    second.tail.forget_set_aside(began + 7 * DAY_MS + 1000)
+    assert not aside.exists()
 
 
 def test_a_writer_that_does_not_answer_is_an_error_and_no_endless_wait(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -81,6 +82,31 @@ def test_setting_aside_keeps_both_the_good_part_and_the_whole(tmp_path: Path) ->
     assert aside.name == segment.file_name(1) + ".corrupt"
     assert aside.read_bytes() == whole
     assert readable(path) == [b"one"]
+
+
+def test_what_is_elsewhere_too_is_blanked_in_place(tmp_path: Path) -> None:
+    path = write(tmp_path, [b"one", b"two"])
+    whole = path.read_bytes()
+    good = segment.HEADER_BYTES + segment.FRAME_BYTES + 3
+    aside = segment.set_aside(path, 0)
+    segment.blank(aside, good)
+    assert aside.read_bytes() == segment.header(1) + bytes(good - 16) + whole[good:]
+
+
+def test_what_was_set_aside_is_dropped_by_its_age_or_all_of_it(tmp_path: Path) -> None:
+    old, young = (segment.set_aside(write(tmp_path, [b"x"]), 0) for _ in range(2))
+    (tmp_path / "1").mkdir()
+    deep = segment.set_aside(write(tmp_path / "1", [b"x"]), 0)
+    path = write(tmp_path, [b"x"])
+    os.utime(old, (1000, 1000))
+    assert segment.drop_set_aside(tmp_path, 1_000_000) == 0
+    assert segment.drop_set_aside(tmp_path, 1_000_001) == 1
+    assert not old.exists()
+    assert segment.drop_set_aside(tmp_path) == 2
+    assert not young.exists()
+    assert not deep.exists()
+    assert path.exists()
+    assert segment.drop_set_aside(tmp_path / "nowhere") == 0
 
 
 def test_a_second_one_set_aside_does_not_overwrite_the_first(tmp_path: Path) -> None:

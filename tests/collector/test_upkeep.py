@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event, Lock
 
 import pytest
 
 from askfirst.collector import upkeep
 from askfirst.stores.base import DAY_MS
+from askfirst.stores.duckdb import backups
 from askfirst.stores.opening import open_store
+from tests.collector.serving import DEADLINE
 from tests.stores.making import DAY, TOOL, contract, events, hashed
 
 NOW = (DAY + 2) * DAY_MS
@@ -21,7 +26,7 @@ def place(tmp_path: Path) -> Iterator[upkeep.Place]:
     store = open_store(tmp_path / "store")
     store.declare(contract())
     store.load([events({"who": "ann"}, {"who": "bob"}, {"who": "ann", "day": 1})], {})
-    yield upkeep.Place(store, tmp_path / "store", lambda: next(moments))
+    yield upkeep.Place(store, tmp_path / "store", lambda: next(moments), tmp_path / "logs")
     store.close()
 
 
@@ -45,6 +50,40 @@ def test_what_is_left_of_a_backup_that_was_never_finished_is_deleted(place: upke
     assert not list(made.parent.glob("*.part"))
 
 
+def test_a_backup_that_is_being_made_is_not_taken_for_one_that_was_never_finished(
+    place: upkeep.Place,
+) -> None:
+    copying = Turnstile()
+    place.store._copying = copying
+    half = backups.folder_of(place.path) / "x.duckdb.part"
+    half.parent.mkdir()
+    half.write_bytes(b"half")
+    with ThreadPoolExecutor() as pool:
+        with copying:  # somebody else makes a backup
+            second = pool.submit(upkeep.make_backup, place)
+            assert copying.is_wanted.wait(DEADLINE)
+            assert half.exists()
+        made = second.result(DEADLINE)
+    assert upkeep.list_backups(place.path) == [made]
+    assert not half.exists()
+
+
+class Turnstile:
+    """A lock that tells when somebody waits for it."""
+
+    def __init__(self) -> None:
+        self.is_wanted = Event()
+        self._lock = Lock()
+
+    def __enter__(self) -> None:
+        if self._lock.locked():
+            self.is_wanted.set()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 def test_erase_reaches_backups(place: upkeep.Place) -> None:
     made = upkeep.make_backup(place)
     who = hashed("ann").hex().encode()
@@ -61,6 +100,20 @@ def test_retain_keeps_the_days_it_is_told(place: upkeep.Place) -> None:
     assert upkeep.do(place, "retain", b"{}") == {"forgotten": {TOOL: 0}}
     asked = b'{"days": 1, "tool": "stratus"}'
     assert upkeep.do(place, "retain", asked) == {"forgotten": {TOOL: 2}}
+
+
+def test_erase_and_retain_delete_what_was_set_aside_of_a_log(place: upkeep.Place) -> None:
+    (place.logs / "0").mkdir(parents=True)
+    aside = place.logs / "0" / "0000000000000001.log.corrupt"
+    aside.write_bytes(hashed("ann"))
+    upkeep.do(place, "retain", b"{}")  # the clock here stands in 2024
+    assert aside.exists()
+    os.utime(aside, (NOW / 1000 - 8 * 86_400,) * 2)
+    upkeep.do(place, "retain", b"{}")
+    assert not aside.exists()
+    aside.write_bytes(hashed("ann"))
+    upkeep.do(place, "erase", b'{"installationId": "' + hashed("ann").hex().encode() + b'"}')
+    assert not aside.exists()
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,9 @@ class Pages:
         rows = {k.decode(): v.decode() for k, v in sent[0]["headers"]}
         return Answer(sent[0]["status"], rows, b"".join(m.get("body", b"") for m in sent[1:]))
 
-    def text(self, target: str) -> str:
+    def text(self, target: str, **headers: str) -> str:
         """Return what a reader of a page sees, in one line."""
-        answer = self.get(target)
+        answer = self.get(target, **headers)
         assert answer.status == 200, answer.body
         return visible(answer.body.decode())
 

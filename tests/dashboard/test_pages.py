@@ -204,12 +204,24 @@ def test_data_for_charts_cannot_end_its_element(make_store: Callable[[], Store])
 def test_an_empty_store_says_how_to_send_the_first_event(
     make_store: Callable[[], Store], path: str
 ) -> None:
-    text = Pages(site_of(make_store())).text(path)
+    pages = Pages(site_of(make_store()))
+    text = pages.text(path, host="127.0.0.1:8600")
     assert "No event yet: here is how to send the first one." in text
     assert "pip install askfirst" in text
-    assert "export ASKFIRST_COLLECTOR=http://t" in text
+    assert "export ASKFIRST_COLLECTOR=http://127.0.0.1:8600 stratus telemetry on" in text
     assert "stratus telemetry on stratus start" in text
+    assert "the collector that" not in text
     assert "today" not in text
+
+
+def test_from_elsewhere_an_empty_store_names_the_contracts_collector(
+    make_store: Callable[[], Store],
+) -> None:
+    """A client ignores ASKFIRST_COLLECTOR unless it is a loopback address."""
+    text = Pages(site_of(make_store())).text("/", host="telemetry.example.com")
+    assert "ASKFIRST_COLLECTOR" not in text
+    assert "stratus telemetry on stratus start" in text
+    assert "(https://telemetry.example.org by the contract here)" in text
 
 
 def test_events_of_today_are_offered_before_the_day_is_over(

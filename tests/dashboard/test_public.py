@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from askfirst import questions
 from askfirst.collector import private
 from askfirst.dashboard.public import (
+    BINS,
     PERIODS,
     PublicFigures,
     Rounding,
@@ -131,8 +132,9 @@ def test_a_distribution_is_merged_until_no_row_is_small(
     counts: dict[int, int], secret: bytes
 ) -> None:
     rows = Rounding(K, secret).partition("cell", counts)
+    assert rows[0]["from"] == 0
     if sum(counts.values()) < K:
-        assert rows == [{"from": min(counts), "count": None}]
+        assert rows == [{"from": 0, "count": None}]
         return
     starts = [row["from"] for row in rows] + [max(counts) + 1]
     for at, row in enumerate(rows):
@@ -140,6 +142,34 @@ def test_a_distribution_is_merged_until_no_row_is_small(
         assert true >= K
         assert row["count"] is not None
         assert abs(row["count"] - true) < K
+
+
+@given(
+    st.dictionaries(st.integers(0, 120), st.integers(1, 30), min_size=1),
+    st.integers(0, 120),
+    st.integers(0, K - 1),
+)
+def test_no_label_shows_who_is_in_a_small_group(counts: dict[int, int], at: int, few: int) -> None:
+    """A distribution has the same labels whoever of few is where."""
+
+    def labels(counts: dict[int, int]) -> list[int]:
+        return [row["from"] for row in Rounding(K, b"secret").partition("cell", counts)]
+
+    if sum(counts[number] for number in counts if number in same_bin(at)) >= K:
+        return
+    without = {number: many for number, many in counts.items() if number not in same_bin(at)}
+    assert labels(counts) == labels(without) == labels({**without, at: few})
+
+
+def same_bin(number: int) -> range:
+    start = max(edge for edge in BINS if edge <= number)
+    return range(start, min((edge for edge in BINS if edge > number), default=10**9))
+
+
+@pytest.mark.parametrize("counts", [{0: 1, 1: 12, 2: 30}, {1: 13, 2: 30}, {1: 12, 2: 30, 3: 1}])
+def test_somebody_alone_does_not_show_in_a_label(counts: dict[int, int]) -> None:
+    rows = Rounding(K, b"secret").partition("cell", counts)
+    assert [row["from"] for row in rows] == [0, 2]
 
 
 # What is shown

@@ -12,15 +12,19 @@ from askfirst import questions
 from askfirst.cli import asking, terminal
 from askfirst.collector import config as settings
 from askfirst.questions import flat
+from askfirst.questions.calendar import FIRST, LAST
 
 REPORTS = ("overview", *questions.NAMES)
 
 
 def _day(_ctx: click.Context, _param: click.Parameter, value: str | None) -> date:
     try:
-        return questions.default_day() if value is None else date.fromisoformat(value)
+        day = questions.default_day() if value is None else date.fromisoformat(value)
     except ValueError:
         raise click.BadParameter(f"{value!r} is not a day; write it as 2026-11-23") from None
+    if not FIRST <= day <= LAST:
+        raise click.BadParameter(f"choose a day from {FIRST} to {LAST}")
+    return day
 
 
 @click.command()

@@ -94,13 +94,14 @@ def backup(file: Path | None, store: str | None, keep: int) -> None:
 @click.option(
     "--for-others",
     is_flag=True,
-    help="Replace all hashes, so that the file leads to no installation.",
+    help="Replace all hashes, and each moment by its day.",
 )
 def export(file: Path, tool: str | None, store: str | None, *, for_others: bool) -> None:
     """Write the events of a tool to FILE.parquet, FILE.csv or FILE.ndjson.
 
     Whoever knows an installation's hash may have it erased: keep a file without --for-others as
-    private as the store.
+    private as the store. With it, no hash leads to an installation; who has the events already
+    may still know one by its days, versions and commands, so such a file is not anonymous.
     """
     with _opened(store) as opened, _failing():
         contract = _contract_of(opened, tool)
@@ -249,7 +250,8 @@ def _do(job: str, place: str | None, asked: msgspec.Struct) -> dict[str, Any]:
     try:
         with _opening(name) as store:
             path = None if "://" in name else Path(name)
-            return upkeep.do(upkeep.Place(store, path, now_ms), job, body)
+            logs = settings.beside(name, "-log", os.environ)
+            return upkeep.do(upkeep.Place(store, path, now_ms, logs), job, body)
     except upkeep.UpkeepError as error:
         raise Failure(str(error)) from error
     except StoreHeldError as error:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from askfirst import questions
 from askfirst.collector.collector import Collector
 from askfirst.collector.request import Refusal
+from askfirst.questions.calendar import FIRST, LAST
 from askfirst.stores.base import Store
 
 OVERVIEW = "overview"
@@ -63,6 +64,9 @@ def _day(text: str | None) -> date | None:
     if not text:
         return None
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise Refusal(422, "as_of is a day, as in 2026-11-23") from None
+    if not FIRST <= day <= LAST:
+        raise Refusal(422, f"as_of is a day from {FIRST} to {LAST}")
+    return day

@@ -19,7 +19,7 @@ from askfirst.collector.loader import NICE, Loader, Places
 from askfirst.collector.log import Log
 from askfirst.collector.metrics import Counts, Metrics, add_up
 from askfirst.collector.request import Refusal
-from askfirst.collector.segment import SUFFIX
+from askfirst.collector.segment import SUFFIX, drop_set_aside
 from askfirst.collector.tail import Tail
 from askfirst.contract.model import Contract
 from askfirst.stores.base import Store, StoreAwayError, StoreError
@@ -98,7 +98,7 @@ class Collector:
     async def keep(self, taken: Taken) -> bytes:
         """Bring what was taken to the log; return the answer. Raises LogError."""
         if taken.payload:
-            await self.log.write(taken.payload)
+            await self.door.log.write(taken.payload)
         self.door.count(taken)
         return answer(taken)
 
@@ -114,6 +114,7 @@ class Collector:
         """Forget an installation; return how many events. Raises Refusal (503), StoreError."""
         places = await asyncio.to_thread(self.loader.end_segments)
         await self.caught_up(places)
+        await asyncio.to_thread(self._forget_set_aside)
         try:
             erased = await asyncio.wait_for(
                 self.loader.erase(tool, installation), self.config.patience
@@ -168,6 +169,11 @@ class Collector:
             gauges["askfirst_store_bytes"] = await asyncio.to_thread(self.store.size)
         return counts, {name: float(value) for name, value in gauges.items()}
 
+    def _forget_set_aside(self) -> None:
+        """Delete what cannot be read of the logs: whoever is erased may be in there."""
+        if drop_set_aside(self.config.log_folder):
+            self.say("what was set aside of the log is deleted: an installation was erased")
+
     async def is_ready(self) -> bool:
         """Tell whether every process takes events now."""
         return self._takes_events(await self._reports())
@@ -205,7 +211,7 @@ def log_folders(folder: Path, workers: int, *, leftover: bool = False) -> list[P
     numbers = {int(row.name) for row in folder.iterdir() if row.name.isdigit()}
     if leftover:
         held = (folder / str(number) for number in sorted(numbers))
-        return [path for path in held if any(path.glob(f"*{SUFFIX}"))]
+        return [path for path in held if any(path.glob(f"*{SUFFIX}*"))]  # or was set aside
     return [folder / str(number) for number in sorted(numbers | set(range(log_count(workers))))]
 
 

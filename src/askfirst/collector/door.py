@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from askfirst.collector import ingest, wolkenkit
+from askfirst.collector.capped import CappedLog
 from askfirst.collector.clients import Clients
 from askfirst.collector.config import Limits
 from askfirst.collector.direct import Direct
@@ -30,7 +31,6 @@ class Door:
         metrics: Metrics,
         now: Callable[[], int],
     ) -> None:
-        self.log = log
         self.limits = limits
         self.metrics = metrics
         self.now = now
@@ -38,6 +38,7 @@ class Door:
         self._rate = RateLimit(limits.requests_per_minute, limits.burst)
         self._cap = DailyCap(limits.events_per_day)
         self._admit = self._admit_today if limits.events_per_day else None
+        self.log = CappedLog(log, self._cap) if limits.events_per_day else log
         self._accepted: dict[str, Cell] = {}
         self.terms: Mapping[str, Terms] = {}
         self.agree(contracts)

@@ -5,6 +5,9 @@ Its id is a 256-bit hash that only the installation and the collector know: know
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 import msgspec
 
 from askfirst.collector.collector import Collector
@@ -30,8 +33,15 @@ async def take_erasure(collector: Collector, body: bytes) -> bytes:
     within seconds (`Store.scrub`).
     """
     erasure = decode(_decoder, body)
-    terms_of(collector.door.terms, erasure.tool)
     if not is_hash(erasure.installation_id):
         raise Refusal(422, "installationId is 64 lower-case hex characters; the client has it")
+    terms = collector.door.terms
+    # what is stored of a tool outlasts that it is served
+    if erasure.tool not in terms and erasure.tool not in await _stored_tools(collector):
+        terms_of(terms, erasure.tool)
     erased = await collector.erase(erasure.tool, bytes.fromhex(erasure.installation_id))
     return msgspec.json.encode({"erased": erased})
+
+
+async def _stored_tools(collector: Collector) -> Sequence[str]:
+    return await asyncio.to_thread(collector.store.tools)

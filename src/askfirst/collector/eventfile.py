@@ -10,8 +10,9 @@ import hmac
 import os
 import secrets
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,10 +22,11 @@ from pyarrow import csv, parquet
 
 from askfirst.contract.event import Event
 from askfirst.contract.model import Contract
-from askfirst.stores.base import Events
+from askfirst.stores.base import DAY_MS, Events
 
 FORMATS = (".ndjson", ".parquet", ".csv")
 ROWS = 10_000  # read at a time
+MIXED = 100_000  # events of one day are put into an order of chance at a time; some 80 MB
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -44,17 +46,34 @@ class FileError(Exception):
 
 
 class Disguise:
-    """Replaces what identifies an installation, by a key that nobody keeps.
+    """Replaces hashes by others, by a key that nobody keeps, and each moment by its day.
 
-    Within one file the same stays the same, so that it can be counted; nothing in it can be found
-    again in the store, in another file, or on a user's machine.
+    Within one file the same stays the same, so that it can be counted. No hash, id or moment in it
+    can be found again in the store, in another file, or on a user's machine, nor can the order of a
+    day's events (of each MIXED, on a day that has more). What somebody did stays: who has the
+    events themselves may know an installation again by its days, versions and commands.
     """
 
     def __init__(self, contract: Contract) -> None:
         self._key = secrets.token_bytes(32)
         self._hashed = [f.name for f in contract.fields.values() if f.treatment == "hash"]
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, batches: Iterable[list[Event]]) -> Iterator[list[Event]]:
+        """Yield events that come in order of time, disguised."""
+        held: list[Event] = []
+        for event in chain.from_iterable(batches):
+            day = event.timestamp // DAY_MS * DAY_MS
+            is_next = bool(held) and held[-1].timestamp != day
+            if len(held) >= (ROWS if is_next else MIXED):
+                yield sorted(held, key=_by_chance)
+                held = []
+            event.timestamp = day
+            self._hide(event)
+            held.append(event)
+        if held:
+            yield sorted(held, key=_by_chance)
+
+    def _hide(self, event: Event) -> None:
         event.id = str(uuid.uuid4())
         event.installation_id = self._other(event.installation_id)
         for name in self._hashed:
@@ -65,28 +84,30 @@ class Disguise:
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
 
 
+def _by_chance(event: Event) -> tuple[int, str]:
+    return event.timestamp, event.id  # the id is a new one, and random
+
+
 def check_format(path: Path) -> None:
     """Raise FileError unless the file's ending names a format."""
     if path.suffix not in FORMATS:
         raise FileError(f"{path} has no known format; end it in one of {', '.join(FORMATS)}")
 
 
-def write(
-    path: Path, batches: Iterable[Events], disguise: Callable[[Event], None] | None = None
-) -> int:
-    """Write events to a new file, mode 0600, all or nothing; return how many. Raises FileError."""
+def write(path: Path, batches: Iterable[Events], disguise: Disguise | None = None) -> int:
+    """Write events, in order of time, to a new file, mode 0600, all or nothing; return how many.
+
+    Raises FileError.
+    """
     check_format(path)
+    parts: Iterable[list[Event]] = (list(_events(events)) for events in batches)
     part = path.with_name(path.name + ".part")
     try:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file, closing(_writer(path.suffix, file)) as writer:
                 count = 0
-                for events in batches:
-                    rows = list(_events(events))
-                    if disguise:
-                        for row in rows:
-                            disguise(row)
+                for rows in disguise(parts) if disguise else parts:
                     writer.write(rows)
                     count += len(rows)
             part.rename(path)
@@ -107,7 +128,7 @@ def read(path: Path) -> Iterator[list[Row]]:
             yield from _read_columns(path)
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (pa.ArrowException, KeyError, msgspec.DecodeError) as error:
+    except (pa.ArrowException, KeyError, TypeError, msgspec.DecodeError) as error:
         first = str(error).partition("\n")[0]
         raise FileError(f"{path} is no file of events: {first}") from error
 
@@ -187,7 +208,7 @@ def _read_columns(path: Path) -> Iterator[list[Row]]:
                 row["timestamp"],
                 row["version"],
                 row["command"],
-                decode(row["fields"]),
+                decode(row["fields"]) if row["fields"] is not None else {},
             )
             rows.append(event.as_dict())
         yield rows

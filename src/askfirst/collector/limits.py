@@ -122,3 +122,14 @@ class DailyCap:
             self._size += 1
         counts[key] = count + 1
         return True
+
+    def give_back(self, tool: str, installation: bytes, timestamp: int) -> None:
+        """Take back that an event was counted on the day of `timestamp` (ms UTC), if it was."""
+        counts = self._counts.get(tool, {})
+        key = installation[:_KEPT_BYTES]
+        if timestamp // DAY_MS != self._day or key not in counts:
+            return
+        counts[key] -= 1
+        if counts[key] == 0:
+            del counts[key]
+            self._size -= 1

@@ -32,6 +32,7 @@ NICE = 5  # below processes that take events: these have somebody waiting, and t
 LINGER = 2.0  # seconds between transactions, unless a log is behind or somebody waits
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds between attempts that fail
 RETAIN_AGAIN_MS = 3_600_000  # after a retention that failed
+NEVER = 2**62
 SCRUB_AFTER_MS = 5_000  # erasures that come together share one rewriting of the store
 SCRUB_AGAIN_MS = 30_000  # after a scrub that failed
 
@@ -51,7 +52,7 @@ class Loader:
     `now` returns ms UTC; `say` takes one line for the operator; `nice` is how far it stands back
     where processors are short (Linux only; elsewhere that is of processes, not of threads).
     `is_away` says that the store did not answer yet: it gets the contracts before anything is
-    loaded.
+    loaded. `retains`: what is past its retention is forgotten, once a day.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Loader:
         linger: float = LINGER,
         nice: int = 0,
         is_away: bool = False,
+        retains: bool = True,
     ) -> None:
         self.trouble = ""  # why loading stands still, or ""
         self._tails = tails
@@ -83,7 +85,7 @@ class Loader:
         self._undeclared = is_away
         self._unsure = any(not tail.is_known for tail in tails)
         self._is_behind = False  # a log holds more than the last transaction took
-        self._retain_at = 0
+        self._retain_at = 0 if retains else NEVER
         self._scrub_at = 0
         self._lock = Lock()
         self._waiters: list[_Waiter] = []
@@ -262,9 +264,11 @@ class Loader:
         if now < self._retain_at:
             return
         try:
-            for contract in self._contracts():
+            for contract in self._store.contracts():  # also of tools that are not served any more
                 self._store.retain(contract.name, now - contract.retention_days * DAY_MS)
-        except StoreError as error:
+            for tail in self._tails:
+                tail.forget_set_aside(now)
+        except (StoreError, OSError) as error:
             self._say(f"events past their retention are still there: {error}")
             self._retain_at = now + RETAIN_AGAIN_MS
         else:
@@ -325,5 +329,5 @@ def _read(frame: Frame) -> EventsFrame:
     except msgspec.DecodeError as error:
         raise StoreError(
             f"segment {frame.segment} of the log holds a frame of another askfirst; "
-            f"start that version once, or rename the file to *{files.SET_ASIDE}: {error}"
+            f"start that version once, or delete the file, which loses its events: {error}"
         ) from error

@@ -35,7 +35,8 @@ class Looking:
         await collector.caught_up(places)
 
         def work(store: Store) -> upkeep.Answer:
-            place = upkeep.Place(store, collector.config.store, collector.now)
+            config = collector.config
+            place = upkeep.Place(store, config.store, collector.now, config.log_folder)
             return upkeep.do(place, self._job, body)
 
         try:

@@ -26,7 +26,7 @@ def load_pending(folder: Path, store: Store, say: Callable[[str], None]) -> None
         tails = [Tail(log, store.position, say) for log in sorted(logs)]
     except LogHeld as error:
         raise StoreHeldError(f"a collector is writing in {folder}") from error
-    loader = Loader(tails, store, list, Metrics(), now_ms, say)
+    loader = Loader(tails, store, list, Metrics(), now_ms, say, retains=False)
     loader.start()
     loader.stop()
     if loader.trouble:

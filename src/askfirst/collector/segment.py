@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".log"
 SET_ASIDE = ".corrupt"
+SET_ASIDE_DAYS = 7  # kept for who looks into it, then gone: no erasure finds anybody in there
 MAGIC = b"askflog\x01"  # the last byte is the version of this format
 READ_BYTES = 1024 * 1024  # at a time
 LONGEST_PAYLOAD = 64 * 1024 * 1024  # bytes; far above what a request can hold
@@ -163,6 +165,34 @@ def set_aside(path: Path, good: int) -> Path:
     kept.replace(path)
     private.sync_folder(path.parent)
     return aside
+
+
+def blank(aside: Path, end: int) -> None:
+    """Overwrite what was set aside, between its header and `end` (bytes), which is elsewhere too.
+
+    In place, so that no full disk stands against it. Raises OSError.
+    """
+    with aside.open("r+b") as file:
+        file.seek(HEADER_BYTES)
+        while (left := end - file.tell()) > 0:
+            file.write(bytes(min(left, READ_BYTES)))
+        file.flush()
+        sync(file.fileno())
+    os.utime(aside)  # its days begin now, whenever it was written
+
+
+def drop_set_aside(folder: Path, before: int | None = None) -> int:
+    """Delete what was set aside in a folder and those in it; return how many files that were.
+
+    With `before` (ms UTC), only what was written to for the last time before then. Raises OSError.
+    """
+    dropped = 0
+    for path in folder.rglob(f"*{SET_ASIDE}"):
+        with suppress(FileNotFoundError):  # somebody else dropped it
+            if before is None or path.stat().st_mtime * 1000 < before:
+                path.unlink()
+                dropped += 1
+    return dropped
 
 
 def _free_name(path: Path) -> Path:

@@ -15,7 +15,7 @@ from askfirst.collector import log as writing
 from askfirst.collector import private
 from askfirst.collector import segment as files
 from askfirst.collector.watermark import Watermark
-from askfirst.stores.base import Position, StoreAwayError
+from askfirst.stores.base import DAY_MS, Position, StoreAwayError
 
 ROLL_SECONDS = 5.0  # a writer that does not end its segment within this is not there
 
@@ -129,8 +129,12 @@ class Tail:
         Raises OSError if its writer does not let go of it.
         """
         self.end_segment(number)
-        self._put_aside(self.folder / files.file_name(number), 0, offset)
+        self._put_aside(self.folder / files.file_name(number), 0, offset)  # before it: in the store
         return Position(self.name, number + 1, 0)
+
+    def forget_set_aside(self, now: int) -> None:
+        """Delete what was set aside too long before `now` (ms UTC). Raises OSError."""
+        files.drop_set_aside(self.folder, now - files.SET_ASIDE_DAYS * DAY_MS)
 
     def end_segment(self, number: int) -> None:
         """Have the writer end segment `number`, if that is the one it writes. Raises OSError."""
@@ -171,7 +175,11 @@ class Tail:
     def _put_aside(self, path: Path, good: int, offset: int) -> None:
         aside = files.set_aside(path, good)
         self.corrupt += 1
-        self._say(f"{path.name} is damaged at byte {offset}; its rest is kept as {aside}, unread")
+        self._say(
+            f"{path.name} is damaged at byte {offset}; its rest is kept as {aside}, unread, for "
+            f"{files.SET_ASIDE_DAYS} days or until an installation is erased"
+        )
+        files.blank(aside, offset)
 
 
 def _size(path: Path) -> int:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from askfirst.collector.segment import SET_ASIDE_DAYS, drop_set_aside
 from askfirst.contract.event import is_hash
 from askfirst.stores.base import DAY_MS, Store, StoreError
 from askfirst.stores.duckdb import backups
@@ -29,11 +30,12 @@ class UpkeepError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A store, where its file is (None: on a server), and the clock (ms UTC)."""
+    """A store, where its file is (None: on a server), the clock (ms UTC), and the logs' folder."""
 
     store: Store
     path: Path | None
     now: Callable[[], int]
+    logs: Path
 
 
 class Check(msgspec.Struct, forbid_unknown_fields=True):
@@ -86,11 +88,12 @@ def retain(place: Place, asked: Retain) -> Answer:
             days = asked.days or contract.retention_days
             forgotten[name] = place.store.retain(name, place.now() - days * DAY_MS)
     place.store.scrub()
+    drop_set_aside(place.logs, place.now() - SET_ASIDE_DAYS * DAY_MS)
     return {"forgotten": forgotten}
 
 
 def erase(place: Place, asked: Erase) -> Answer:
-    """Forget an installation; once this returns, no file of the store holds it."""
+    """Forget an installation; once this returns, no file of the store or of a log holds it."""
     if not is_hash(asked.installation_id):
         raise UpkeepError("installationId is 64 lower-case hex characters")
     if asked.tool is not None and asked.tool not in place.store.tools():
@@ -98,6 +101,7 @@ def erase(place: Place, asked: Erase) -> Answer:
     who = bytes.fromhex(asked.installation_id)
     tools = place.store.tools() if asked.tool is None else [asked.tool]
     erased = sum(place.store.erase(tool, who, place.now()) for tool in tools)
+    drop_set_aside(place.logs)  # it may be in there
     place.store.scrub()
     return {"erased": erased}
 
@@ -135,7 +139,6 @@ def make_backup(place: Place, keep: int = KEEP) -> Path:
     target = folder / f"{moment:%Y-%m-%dT%H-%M-%S.%f}Z{backups.ENDING}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        backups.remove_parts(path)
         place.store.backup(target)
         for old in list_backups(path)[:-keep]:
             backups.remove(old)

@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from askfirst import questions
+from askfirst.contract.loading import is_loopback
 from askfirst.contract.model import Contract
 from askfirst.dashboard.figures import Figure, View
 from askfirst.dashboard.public import PublicFigures
@@ -160,6 +161,7 @@ class _Pages:
                 view=view,
                 empty=empty,
                 origin=f"{request.url.scheme}://{request.url.netloc}",
+                here=is_loopback(request.url.hostname or ""),  # a client takes no other origin
                 open=self._site.open,
             )
 

@@ -15,6 +15,8 @@ Where the contract asks a sample, all of this is done to the installations that 
 comes out is scaled: no group is shown of which fewer than `threshold` were seen.
 
 A distribution is merged, never blanked: a blank in a column with a total would be the difference.
+Where its rows begin is decided by large groups alone: a row that ended with the one it needed to be
+large enough would show that one.
 A release stands in one period alone, so its counts cannot be followed.
 """
 
@@ -23,6 +25,8 @@ from __future__ import annotations
 import hmac
 import json
 import threading
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -37,6 +41,7 @@ from askfirst.stores.base import Store, StoreError
 WEEKS = 4  # of a period: what the questions call the trailing 28 days
 PERIODS = 13  # shown at the most
 SETTLED_DAYS = 7  # after its end; what is later counts as late everywhere here
+BINS = (0, 1, 2, 3, 4, 5, 10, 20, 50, 100)  # where a row of a distribution may begin
 
 Snapshot = dict[str, Any]
 
@@ -68,22 +73,22 @@ class Rounding:
         return self.count(cell, n)
 
     def partition(self, cell: str, counts: dict[int, int]) -> list[dict[str, Any]]:
-        """Return a distribution whose rows each have at least the threshold, merged upward.
+        """Return a distribution whose rows each have at least the threshold, if all have together.
 
-        The last rows are merged until they have enough too; the label says from where to where.
+        A row begins where one of BINS does that has enough by itself, the first one at 0, and goes
+        up to the next. So no label tells whether anybody is in a bin that has fewer.
         """
-        groups: list[tuple[list[int], int]] = []
-        for number, many in sorted(counts.items()):
-            if groups and groups[-1][1] < self.threshold:
-                groups[-1] = ([*groups[-1][0], number], groups[-1][1] + many)
-            else:
-                groups.append(([number], many))
-        while len(groups) > 1 and groups[-1][1] < self.threshold:
-            last = groups.pop()
-            groups[-1] = (groups[-1][0] + last[0], groups[-1][1] + last[1])
+        bins: Counter[int] = Counter()
+        for number, many in counts.items():
+            bins[BINS[bisect_right(BINS, number) - 1]] += many
+        starts = [start for start in BINS if bins[start] >= self.threshold]
+        starts[:1] = [0]
+        rows = dict.fromkeys(starts, 0)
+        for start, many in bins.items():
+            rows[starts[bisect_right(starts, start) - 1]] += many
         return [
-            {"from": numbers[0], "count": self.count(f"{cell} {numbers[0]}", many)}
-            for numbers, many in groups
+            {"from": start, "count": self.count(f"{cell} {start}", many)}
+            for start, many in rows.items()
         ]
 
 

@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
+from askfirst.questions.calendar import FIRST, LAST
+
 # days -> what the range is called
 RANGES = {28: "4 weeks", 91: "3 months", 182: "6 months", 400: "13 months"}
 DEFAULT_RANGE = 182
@@ -75,7 +77,7 @@ def _day(text: str | None, default: date) -> date:
         day = date.fromisoformat(text)
     except ValueError:
         raise WrongSelectionError("A day is written as 2026-11-23.") from None
-    if not date(2000, 1, 1) <= day <= date(2200, 1, 1):
+    if not FIRST <= day <= LAST:
         raise WrongSelectionError("Choose a day between 2000 and 2200.")
     return day
 

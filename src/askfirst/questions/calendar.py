@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta, timezone
 
 EPOCH = date(1970, 1, 1)
+FIRST, LAST = date(2000, 1, 1), date(2200, 1, 1)  # that are asked about; rows go up to a day
 
 
 def day_number(day: date) -> int:

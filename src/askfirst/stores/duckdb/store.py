@@ -230,6 +230,7 @@ class DuckDBStore:
         how = rewriting.Copy(ordered=False, beside=False, still_due=False)
         try:
             with self._copying, self._gate.passing(), self._connection.cursor() as cursor:
+                backups.remove_parts(self.path)  # here: outside, they may be another backup's
                 if target.exists():
                     raise StoreError(f"{target} exists; give a path where nothing is")
                 rewriting.write(cursor, part, how)
