@@ -19,7 +19,7 @@ class CappedLog:
         self._log = log
         self._cap = cap
 
-    def append(self, payload: bytes, done: Done) -> None:
+    def append(self, payload: bytes, done: Done, *, requests: int = 1) -> None:
         """Append a payload, as `log` does."""
 
         def tell(error: LogError | None) -> None:
@@ -28,7 +28,7 @@ class CappedLog:
             done(error)
 
         try:
-            self._log.append(payload, tell)
+            self._log.append(payload, tell, requests=requests)
         except LogError:
             self._give_back(payload)
             raise
