@@ -168,6 +168,10 @@ class Telemetry:
 
         recording.record(self, command, given)
 
+    def forget(self, *, verbose: bool) -> None:
+        """Drop what `set` was given, and set `verbose`; for integrations, where a command ends."""
+        self._values, self.verbose = {}, verbose
+
     def run_command(self, argv: "Sequence[str]") -> int:
         """Run `<tool> telemetry …`; `argv` begins behind `telemetry`. Returns an exit code."""
         from askfirst.client import commands

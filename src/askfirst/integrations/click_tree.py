@@ -81,6 +81,13 @@ def _wrap_invoke(command: "Any", telemetry: "Telemetry", framework: Framework) -
     invoke = command.invoke
 
     def observed(ctx: "Any") -> "Any":
+        verbose = telemetry.verbose
+        try:
+            return run(ctx)
+        finally:
+            telemetry.forget(verbose=verbose)  # a shell runs other commands after one that failed
+
+    def run(ctx: "Any") -> "Any":
         if _is_group(command) and _has_subcommand(ctx):
             return invoke(ctx)
         telemetry.ask()

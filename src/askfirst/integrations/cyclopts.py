@@ -44,6 +44,7 @@ class _Run:
         self.telemetry = telemetry
         self.manage = _manage(telemetry)
         self.depth = 0
+        self.verbose = False  # before the command
         self.command: str | None = None
 
     def watch(self) -> None:
@@ -56,7 +57,7 @@ class _Run:
         """Return the words to parse: those given, but for a `--verbose` that is ours."""
         if self.depth:
             return tokens
-        self.command = None
+        self.verbose, self.command = self.telemetry.verbose, None
         self.watch()
         names = {name for name in _levels(self.root)[-1] if not name.startswith("-")}
         if names:
@@ -105,8 +106,11 @@ class _Run:
         self.telemetry.ask()
 
     def end(self, *, well: bool) -> None:
-        if not self.depth and well and self.command is not None:
+        if self.depth:
+            return
+        if well and self.command is not None:
             self.telemetry.record_if_declared(self.command)
+        self.telemetry.forget(verbose=self.verbose)
 
 
 class _Call:
