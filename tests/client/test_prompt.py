@@ -8,6 +8,7 @@ import os
 import pty
 import random
 import select
+import signal
 import stat
 import sys
 import termios
@@ -132,6 +133,58 @@ def test_terminal_is_set_as_before(program: Program, keys: str | bytes) -> None:
     terminal.send(keys)
     terminal.expect("ready")
     assert terminal.settings() == terminal.settings_before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_terminal_is_set_as_before_a_signal(program: Program, number: int) -> None:
+    """What ends the program while it asks, as `timeout` does, ends it as ever, and not the shell."""
+    terminal = program.terminal("read")
+    terminal.expect(NO_SELECTED)
+    assert terminal.settings() != terminal.settings_before
+    terminal.signal(number)
+    assert terminal.finish() == -number
+    assert terminal.settings() == terminal.settings_before
+    assert program.files() == []
+
+
+HANDLERS = """
+import os, signal, threading
+
+from askfirst import Telemetry
+
+seen = []
+if "OWN" in os.environ:
+    signal.signal(signal.SIGTERM, lambda number, _: seen.append(number))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+both = signal.SIGTERM, signal.SIGHUP
+before = [signal.getsignal(number) for number in both]
+telemetry = Telemetry.from_contract("telemetry.toml", version="1.0.0")
+if "THREAD" in os.environ:
+    asking = threading.Thread(target=telemetry.ask)
+    asking.start()
+    asking.join()
+else:
+    telemetry.ask()
+print(f"{len(seen)} seen, {before == [signal.getsignal(number) for number in both]}")
+"""
+
+
+@pytest.mark.parametrize("where", ["MAIN", "THREAD"])
+@pytest.mark.parametrize("whose", ["OWN", "DEFAULT"])
+def test_the_hosts_own_handlers_stay(program: Program, where: str, whose: str) -> None:
+    """A signal that the host handles or ignores is left to it; afterwards all is as before."""
+    program.source = "handlers.py"
+    (program.folder / program.source).write_text(HANDLERS)
+    terminal = program.terminal(env={where: "1", whose: "1"})
+    terminal.expect(NO_SELECTED)
+    if whose == "OWN":
+        terminal.signal(signal.SIGTERM)
+        terminal.signal(signal.SIGHUP)
+    terminal.send(ENTER)
+    terminal.expect(f"{int(whose == 'OWN')} seen, True")
+    assert terminal.finish() == 0
+    assert terminal.settings() == terminal.settings_before
+    assert only_a_no(program)
 
 
 def test_what_it_says(program: Program) -> None:

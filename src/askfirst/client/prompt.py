@@ -130,10 +130,12 @@ class _PosixKeys:
 
         self._fd = sys.stdin.fileno()
         self._before = termios.tcgetattr(self._fd)
+        self._caught: list[int] = []
 
     def __enter__(self) -> None:
         import termios
 
+        self._catch()
         mode = termios.tcgetattr(self._fd)
         # no line mode, no echo, and Ctrl-C, Ctrl-S and Ctrl-V as keys: they answer the question
         mode[0] &= ~termios.IXON
@@ -152,6 +154,36 @@ class _PosixKeys:
                     break
         finally:
             termios.tcsetattr(self._fd, termios.TCSAFLUSH, self._before)
+            self._let_go()
+
+    def _catch(self) -> None:
+        """Set the terminal back before a signal ends the program, where the host has no handler."""
+        import signal
+        import termios
+
+        from askfirst.client.asking import is_in_front
+
+        def end(number: int, _: object) -> None:
+            try:
+                if is_in_front():  # else it is another's, and we would be stopped instead of ended
+                    termios.tcsetattr(self._fd, termios.TCSANOW, self._before)
+            finally:
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
+
+        try:
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) is signal.SIG_DFL:
+                    signal.signal(number, end)
+                    self._caught.append(number)
+        except ValueError:  # not in the main thread: nobody may
+            pass
+
+    def _let_go(self) -> None:
+        import signal
+
+        while self._caught:
+            signal.signal(self._caught.pop(), signal.SIG_DFL)
 
     def read(self) -> str:
         """Return what arrived at once; '' for Ctrl-C, Ctrl-D and the end of input."""
