@@ -1,8 +1,5 @@
 """`instrument(app, telemetry)` for a cyclopts app.
 
-Adds the question at start, the recording of allow-listed commands that succeed, `--verbose`, and
-the `telemetry` command. Only the names of commands are looked at, never what was given to them.
-
 What runs is what `app(...)`, `app.meta(...)` or `run_async` runs; of a program that calls
 `parse_args` and its function itself, success cannot be seen, so nothing is asked or recorded.
 """
