@@ -166,14 +166,8 @@ def _add_telemetry(parser: "Any", telemetry: "Telemetry") -> None:
 class _Word(argparse.Action):
     """Collects the words for `run_command` in the order given."""
 
-    def __call__(
-        self,
-        parser: "Any",  # noqa: ARG002 - argparse's own signature
-        namespace: "Any",
-        values: "Any",
-        option_string: "str | None" = None,  # noqa: ARG002 - as above
-    ) -> None:
-        word = self.const or values
+    def __call__(self, _: object, namespace: "Any", *values: "Any") -> None:
+        word = self.const or values[0]
         if word:
             setattr(namespace, _WORDS, [*(getattr(namespace, _WORDS) or []), word])
 

@@ -4,6 +4,8 @@ What runs is what `app(...)`, `app.meta(...)` or `run_async` runs; of a program 
 `parse_args` and its function itself, success cannot be seen, so nothing is asked or recorded.
 """
 
+# ruff: noqa: SLF001 - cyclopts has no public way up, and lazy commands stay unloaded
+
 import sys
 from typing import Annotated, Literal  # cyclopts has imported it
 
@@ -28,8 +30,8 @@ def instrument(app: App, telemetry: "Telemetry") -> None:
     of the root by the root's own name. Commands may be added before or after.
     """
     root = app
-    while root._meta_parent is not None:  # noqa: SLF001 - cyclopts has no public way up
-        root = root._meta_parent  # noqa: SLF001
+    while root._meta_parent is not None:
+        root = root._meta_parent
     _Run(root, telemetry).watch()
 
 
@@ -167,8 +169,8 @@ def _watched(base: "Any", run: _Run) -> "Any":
 def _levels(app: App) -> "list[App]":
     """Return an app and its meta apps, innermost first."""
     levels = [app]
-    while levels[-1]._meta is not None:  # noqa: SLF001 - `app.meta` would make one
-        levels.append(levels[-1]._meta)  # noqa: SLF001
+    while levels[-1]._meta is not None:
+        levels.append(levels[-1]._meta)
     return levels
 
 
@@ -184,8 +186,8 @@ def _path(app: App, tokens: "Any") -> "list[str]":
 
 
 def _first_name(parent: App, alias: str) -> str:
-    for place in (parent, *parent._flattened_subapps):  # noqa: SLF001 - lazy commands stay unloaded
-        commands = place._commands  # noqa: SLF001
+    for place in (parent, *parent._flattened_subapps):
+        commands = place._commands
         if alias in commands:
             return next(name for name, found in commands.items() if found is commands[alias])
     return alias
