@@ -187,6 +187,40 @@ def test_the_hosts_own_handlers_stay(program: Program, where: str, whose: str) -
     assert only_a_no(program)
 
 
+OVERTAKEN = """
+import os, signal, termios, time
+
+from askfirst import Telemetry
+
+asking = os.getpid()
+if not os.fork():
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    while termios.tcgetattr(0)[3] & termios.ICANON:  # until it asks
+        time.sleep(0.01)
+    os.tcsetpgrp(0, os.getpgrp())
+    print(f"overtaken {asking}.", flush=True)
+    while os.getppid() == asking:
+        time.sleep(0.01)
+    os._exit(0)
+Telemetry.from_contract("telemetry.toml", version="1.0.0").ask()
+"""
+
+
+def test_a_signal_that_comes_in_the_background(program: Program) -> None:
+    """The terminal is another's then: to touch it would stop the program instead of ending it."""
+    program.source = "overtaken.py"
+    (program.folder / program.source).write_text(OVERTAKEN)
+    terminal = program.terminal(before=["sh", "-c", 'set -m; "$@"; echo "ended $?."', "sh"])
+    terminal.expect("overtaken ")
+    raw = terminal.settings()
+    terminal.expect(".")
+    pid = int(terminal.text.rpartition("overtaken ")[2].partition(".")[0])
+    os.kill(pid, signal.SIGTERM)
+    terminal.expect(f"ended {128 + signal.SIGTERM}.")
+    assert terminal.settings() == raw != terminal.settings_before
+
+
 def test_what_it_says(program: Program) -> None:
     """Who asks, what for, what is collected and what is not, and how to change one's mind."""
     terminal = program.terminal("read", columns=200)
