@@ -94,6 +94,17 @@ def test_the_readme_shows_the_question_as_it_is() -> None:
     assert "docs/images/question.txt" in readme
 
 
+def test_first_pages_claim_no_more_than_is_so() -> None:
+    """A Yes counts without a terminal too; versions, times and commands are not hashed."""
+    readme, page = (
+        " ".join((ROOT / name).read_text().split()) for name in ("README.md", "packaging/client.md")
+    )
+    assert "Without a terminal nothing is asked, and a Yes given before counts;" in readme
+    for text in (readme, page):
+        assert not re.search(r"ithout a terminal[^;.]* (written|recorded|sent)", text)
+        assert not re.search(r"[Ee]verything about [^.;]* hash", text)
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     for path in [*DOCS.rglob("*.md"), *ROOT.glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+\.(?:md|toml))(?:#[^)]*)?\)", path.read_text()):

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,10 @@ CONTRACT = parse(GOOD)
         ('[tool]\nname = "x"\nstate = "other"', None),
         ('[tool]\nname = "x"\nnames = "y"\nstates = "xdg"', ("x", "home")),
         ("", None),
+        ('[tool]\nname = "x"\n"state" = "xdg"', None),
+        ('[tool]\nname = "x"\n\'state\' = "xdg"', None),
+        ('[tool]\nname = "x"\n  "st\\u0061te"="xdg"', None),
+        ('[tool]\nlist = [\n"a",\n]\nname = "x"\nstate = "xdg"', ("x", "xdg")),
     ],
 )
 def test_peeking_never_sees_anything_but_the_truth(text: str, seen: object) -> None:
@@ -46,6 +51,25 @@ def telemetry(home: Path, text: str = GOOD) -> Telemetry:
     file = home / "telemetry.toml"
     file.write_text(text)
     return Telemetry(str(file), "1.4.0", env={"HOME": str(home)})
+
+
+def test_a_quoted_key_leads_to_the_same_place(tmp_path: Path) -> None:
+    """Else answers would go to the file in the home that the author wanted left alone."""
+    quoted = telemetry(tmp_path, GOOD.replace("[tool]", '[tool]\n"state" = "xdg"'))
+    assert quoted.name_and_state() == ("stratus", quoted.contract().state) == ("stratus", "xdg")
+
+
+@pytest.mark.parametrize("version", [None, 7, ""])
+def test_a_version_that_is_none(tmp_path: Path, version: Any) -> None:
+    """As where a package's metadata is missing on a user's machine: it is no release, no more."""
+    file = tmp_path / "telemetry.toml"
+    file.write_text(GOOD)
+    made = Telemetry.from_contract(file, version, strict=False)
+    made.env = {"HOME": str(tmp_path)}
+    made.ask()
+    made.record("init")
+    assert made.run_command(["status"]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["telemetry.toml"]
 
 
 PAD = "# " + "x" * MOST_HEAD + "\n"

@@ -70,7 +70,7 @@ class Telemetry:
         """Take the path of a contract; `loader` is a module loader that can read it if need be."""
         self.path = contract
         self.loader = loader
-        self.version = version.partition("+")[0]  # build metadata may carry a machine's name
+        self.version = str(version).partition("+")[0]  # build metadata may carry a machine's name
         self.deliver_every = deliver_every
         self.strict = strict
         self.verbose = False
@@ -167,6 +167,10 @@ class Telemetry:
         from askfirst.client import recording
 
         recording.record(self, command, given)
+
+    def forget(self, *, verbose: bool) -> None:
+        """Forget the values that `set` was given; for integrations, where a command ends."""
+        self._values, self.verbose = {}, verbose
 
     def run_command(self, argv: "Sequence[str]") -> int:
         """Run `<tool> telemetry …`; `argv` begins behind `telemetry`. Returns an exit code."""
@@ -308,6 +312,8 @@ def peek(text: str) -> "tuple[str, str] | None":
             if inside:
                 break
             inside = row.partition("#")[0].rstrip() == "[tool]"
+        elif inside and row.startswith(('"', "'")) and "=" in row:
+            return None  # a quoted key
         elif inside and row.startswith(("name", "state")):
             key, _, rest = row.partition("=")
             value = rest.strip()

@@ -255,8 +255,7 @@ class _Suite:
         """Record for one test, as if each program of it started afresh."""
         self._pending.clear()
         for telemetry in self._seen:
-            telemetry.verbose = False
-            telemetry._values = {}  # noqa: SLF001 - of a command that failed in another test
+            telemetry.forget(verbose=False)  # also what a command set that failed in another test
         self.recorded = recorded
         try:
             yield recorded

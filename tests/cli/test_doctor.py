@@ -375,7 +375,9 @@ if "plain" not in sys.argv[0]:
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Put a program where pip would: a script, a package, and what is known of both."""
 
-    def put(name: str = "tin", version: str = "1.0.0", *, data: bool = True) -> Path:
+    def put(
+        name: str = "tin", version: str = "1.0.0", *, data: bool = True, text: str = TEXT
+    ) -> Path:
         site, scripts = tmp_path / "site", tmp_path / "bin"
         package, known = site / name, site / f"{name}-{version}.dist-info"
         for folder in (scripts, package, known):
@@ -384,7 +386,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
         (package / "cli.py").write_text(PROGRAM.replace("VERSION", version))
         files = [f"{name}/__init__.py", f"{name}/cli.py"]
         if data:
-            contract = TEXT.replace('"stratus"', f'"{name}"')
+            contract = text.replace('"stratus"', f'"{name}"')
             (package / "telemetry.toml").write_text(contract)
             files.append(f"{name}/telemetry.toml")
         (known / "METADATA").write_text(
@@ -441,6 +443,20 @@ def test_a_program_that_uses_another_contract(install: Callable[..., Path]) -> N
     found = checks("tin", "--contract", "other.toml", failing=True)
     assert found["event"]["text"] == "the next event would be dropped: unknown-command"
     assert package.is_dir()
+
+
+def test_a_sample_is_no_fault(
+    install: Callable[..., Path], start: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is in it is chance, and before a Yes `show` makes an installation up."""
+    sampled = TEXT.replace('name = "stratus"', 'name = "stratus"\nsample = 0.0001')
+    install("sampled", text=sampled)
+    other = sampled.replace('"stratus"', '"sampled"').replace("Stratus CLI", "Stratus")
+    monkeypatch.setenv("ASKFIRST_COLLECTOR", start(other).url)
+    found = checks("sampled")
+    assert found["event"]["level"] == "ok"
+    assert "of an installation in the sample" in found["event"]["text"]
+    assert found["agreement"]["text"].endswith("differs, in nothing that is collected")
 
 
 def test_what_is_no_command_and_no_file() -> None:

@@ -50,6 +50,7 @@ ART_13 = {
     "2a": "deleted after 395 days",
     "2b": "(Art. 15)",
     "2b, portability": "(Art. 20)",
+    "2b, all of it": "events that were sent of late, `stratus telemetry show` the next one. For all",
     "2c": "Withdraw your consent at any time, as easily as it is given (Art. 7(3))",
     "2d": "supervisory authority (Art. 77)",
     "2e": "not obliged to agree, by law\nor by contract",

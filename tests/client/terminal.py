@@ -66,6 +66,10 @@ class Terminal:
         """How the terminal is set (termios)."""
         return termios.tcgetattr(self._slave)
 
+    def signal(self, number: int) -> None:
+        """Send the program a signal; the shell that started it has become it."""
+        self._process.send_signal(number)
+
     def send(self, keys: str | bytes) -> None:
         """Type; one call is one burst."""
         os.write(self._master, keys.encode() if isinstance(keys, str) else keys)

@@ -185,7 +185,7 @@ def test_a_large_contract(tool: Tool, receiver: Receiver) -> None:
         tool.due()
         tool.start(**receiver.env)
         receiver.wait()
-        [sender] = tool.senders()
+        sender = tool.sender()
         for name in ("cmdline", "environ"):
             assert b"Tin Makers" not in (Path("/proc") / sender / name).read_bytes()
         receiver.answer()

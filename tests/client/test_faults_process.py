@@ -397,7 +397,7 @@ def test_a_sender_killed_with_a_slow_collector(tool: Tool, receiver: Receiver, m
     tool.due()
     tool.start(**receiver.env)
     receiver.wait()
-    [sender] = tool.senders()
+    sender = tool.sender()
     if moment == "after the answer":
         receiver.answer()
     os.kill(int(sender), 9)

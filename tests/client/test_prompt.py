@@ -8,6 +8,7 @@ import os
 import pty
 import random
 import select
+import signal
 import stat
 import sys
 import termios
@@ -132,6 +133,92 @@ def test_terminal_is_set_as_before(program: Program, keys: str | bytes) -> None:
     terminal.send(keys)
     terminal.expect("ready")
     assert terminal.settings() == terminal.settings_before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_terminal_is_set_as_before_a_signal(program: Program, number: int) -> None:
+    """What ends the program while it asks, as `timeout` does, ends it as ever, and not the shell."""
+    terminal = program.terminal("read")
+    terminal.expect(NO_SELECTED)
+    assert terminal.settings() != terminal.settings_before
+    terminal.signal(number)
+    assert terminal.finish() == -number
+    assert terminal.settings() == terminal.settings_before
+    assert program.files() == []
+
+
+HANDLERS = """
+import os, signal, threading
+
+from askfirst import Telemetry
+
+seen = []
+if "OWN" in os.environ:
+    signal.signal(signal.SIGTERM, lambda number, _: seen.append(number))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+both = signal.SIGTERM, signal.SIGHUP
+before = [signal.getsignal(number) for number in both]
+telemetry = Telemetry.from_contract("telemetry.toml", version="1.0.0")
+if "THREAD" in os.environ:
+    asking = threading.Thread(target=telemetry.ask)
+    asking.start()
+    asking.join()
+else:
+    telemetry.ask()
+print(f"{len(seen)} seen, {before == [signal.getsignal(number) for number in both]}")
+"""
+
+
+@pytest.mark.parametrize("where", ["MAIN", "THREAD"])
+@pytest.mark.parametrize("whose", ["OWN", "DEFAULT"])
+def test_the_hosts_own_handlers_stay(program: Program, where: str, whose: str) -> None:
+    """A signal that the host handles or ignores is left to it; afterwards all is as before."""
+    program.source = "handlers.py"
+    (program.folder / program.source).write_text(HANDLERS)
+    terminal = program.terminal(env={where: "1", whose: "1"})
+    terminal.expect(NO_SELECTED)
+    if whose == "OWN":
+        terminal.signal(signal.SIGTERM)
+        terminal.signal(signal.SIGHUP)
+    terminal.send(ENTER)
+    terminal.expect(f"{int(whose == 'OWN')} seen, True")
+    assert terminal.finish() == 0
+    assert terminal.settings() == terminal.settings_before
+    assert only_a_no(program)
+
+
+OVERTAKEN = """
+import os, signal, termios, time
+
+from askfirst import Telemetry
+
+asking = os.getpid()
+if not os.fork():
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    while termios.tcgetattr(0)[3] & termios.ICANON:  # until it asks
+        time.sleep(0.01)
+    os.tcsetpgrp(0, os.getpgrp())
+    print(f"overtaken {asking}.", flush=True)
+    while os.getppid() == asking:
+        time.sleep(0.01)
+    os._exit(0)
+Telemetry.from_contract("telemetry.toml", version="1.0.0").ask()
+"""
+
+
+def test_a_signal_that_comes_in_the_background(program: Program) -> None:
+    """The terminal is another's then: to touch it would stop the program instead of ending it."""
+    program.source = "overtaken.py"
+    (program.folder / program.source).write_text(OVERTAKEN)
+    terminal = program.terminal(before=["sh", "-c", 'set -m; "$@"; echo "ended $?."', "sh"])
+    terminal.expect("overtaken ")
+    raw = terminal.settings()
+    terminal.expect(".")
+    pid = int(terminal.text.rpartition("overtaken ")[2].partition(".")[0])
+    os.kill(pid, signal.SIGTERM)
+    terminal.expect(f"ended {128 + signal.SIGTERM}.")
+    assert terminal.settings() == raw != terminal.settings_before
 
 
 def test_what_it_says(program: Program) -> None:

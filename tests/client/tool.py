@@ -100,6 +100,12 @@ class Tool(Program):
         """
         return self._look() or self._look()
 
+    def sender(self) -> str:
+        """The one that is delivering, once the process that forked it has ended."""
+        wait_until(lambda: len(self.senders()) == 1)
+        [sender] = self.senders()
+        return sender
+
     def _look(self) -> list[str]:
         found = []
         for path in Path("/proc").glob("[0-9]*/environ"):

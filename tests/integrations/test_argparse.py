@@ -59,6 +59,12 @@ def single(program: Program) -> Program:
     return program
 
 
+@pytest.fixture
+def corners(program: Program) -> Program:
+    program.source = "argparse_corners.py"
+    return program
+
+
 @pytest.mark.parametrize(("words", "recorded"), WELL.items(), ids=" ".join)
 def test_what_ends_well(program: Program, words: tuple[str, ...], recorded: list[str]) -> None:
     """A declared command that ends well is recorded once; the host finds only what is its own."""
@@ -255,6 +261,57 @@ def test_verbose_is_left_to_programs_that_hand_it_on(single: Program) -> None:
     run = single.run("npm", "-x", "--verbose", "--deep", KNOWN="1")
     assert run.stdout == "npm ['-x', '--verbose', '--deep'] ['loud', 'word']\n"
     assert single.commands() == ["tin"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["single", "--ver"],  # an abbreviation of --version
+        ["single", "--verb", "3"],  # and of --verbosity
+        ["single", "--verbo"],
+        ["commands", "start", "--verb", "3"],
+        ["commands", "start", "--verb=3", "x"],
+        ["generator", "x", "--verbosity", "3"],
+        ["mixed", "x", "--verbosity", "3", "y"],
+        ["mixed", "--unknown"],
+        ["slots", "start", "x"],
+        ["plus", "x", "++verb", "3"],
+        ["plus", "--verbose"],
+        ["late", "x", "--verbose", "--more"],
+    ],
+    ids=" ".join,
+)
+def test_unusual_programs_stay_what_they_were(corners: Program, words: list[str]) -> None:
+    """What a program took and gave without telemetry is what it takes and gives with it."""
+    assert seen(corners.run(*words)) == seen(corners.run(*words, PLAIN="1"))
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["slots", "start", "x"], "start"),
+        (["commands", "start", "x"], "start"),
+        (["mixed", "x", "--verbosity", "3", "y"], "tin"),
+        (["generator", "x"], "tin"),
+    ],
+    ids=str,
+)
+def test_unusual_programs_are_recorded(corners: Program, words: list[str], command: str) -> None:
+    """Also with `--verbose`, which leaves nothing in what the program finds."""
+    names = list(corners.contract().commands)
+    corners.declare(json.dumps(names), json.dumps([command]))
+    corners.agree()
+    run, loud = corners.run(*words), corners.run(*words, "--verbose")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert loud.stdout == run.stdout
+    assert loud.stderr.encode().splitlines()[1] == corners.queued()[1]
+    assert corners.commands() == [command, command]
+
+
+@pytest.mark.parametrize("kind", ["slots", "generator", "mixed"])
+def test_unusual_programs_can_be_turned_off(corners: Program, kind: str) -> None:
+    assert "is on" in corners.run(kind, "telemetry", "on").stdout
+    assert "is off" in corners.run(kind, "telemetry", "off").stdout
 
 
 def test_a_broken_contract_is_silent(program: Program) -> None:

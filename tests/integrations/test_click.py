@@ -292,6 +292,81 @@ def test_single_command_can_be_turned_off(program: Program) -> None:
         assert program.run(*words).stdout == " ".join(words) + "\n"
 
 
+UNUSUAL = """
+import os
+import click
+from askfirst import Telemetry
+from askfirst.integrations.click import instrument
+
+class Plugins(click.Group):
+    commands = property(
+        lambda self: 1 / 0 if "BROKEN" in os.environ else ["migrate"], lambda self, _: None
+    )
+
+    def list_commands(self, ctx):
+        return ["migrate"]
+
+    def get_command(self, ctx, name):
+        return click.Command("migrate", callback=lambda: click.echo("migrated"))
+
+@click.group(chain="CHAIN" in os.environ)
+def cli():
+    pass
+
+@cli.command()
+def start():
+    click.echo("started")
+
+@cli.command()
+def status():
+    click.echo("fine")
+
+if "CHAIN" not in os.environ:
+    cli.add_command(Plugins("db"))
+if "PLAIN" not in os.environ:
+    instrument(cli, Telemetry.from_contract("telemetry.toml", version="1.0.0"))
+cli(prog_name="tin")
+"""
+
+
+@pytest.fixture
+def unusual(program: Program) -> Program:
+    program.source = "unusual.py"
+    (program.folder / program.source).write_text(UNUSUAL)
+    return program
+
+
+@pytest.mark.parametrize("strict", ["", "1"])
+def test_a_group_of_another_kind(unusual: Program, strict: str) -> None:
+    """What a host's group keeps its commands in is its own; such a command has its own name."""
+    unusual.agree()
+    run = unusual.run("db", "migrate", ASKFIRST_STRICT=strict)
+    assert same(run, unusual.run("db", "migrate", PLAIN="1"))
+    assert run.returncode == 0
+    assert unusual.commands() == ["db migrate"]
+
+
+def test_a_group_that_cannot_be_looked_at(unusual: Program) -> None:
+    """What fails while we look for a command's name is not the command's failure."""
+    unusual.agree()
+    run = unusual.run("db", "migrate", BROKEN="1")
+    assert same(run, unusual.run("db", "migrate", BROKEN="1", PLAIN="1"))
+    assert run.returncode == 0
+    assert unusual.commands() == []
+
+
+def test_a_root_that_chains_commands(unusual: Program) -> None:
+    """Each command of a chain is recorded; telemetry's, which is a group's, is not one of them."""
+    for words in (["start", "status"], ["start"], ["start", "nothing"], ["telemetry"], ["--help"]):
+        assert same(unusual.run(*words, CHAIN="1"), unusual.run(*words, CHAIN="1", PLAIN="1"))
+    assert unusual.files() == []
+    unusual.agree()
+    unusual.run("start", "status", CHAIN="1")
+    assert unusual.commands() == ["start", "status"]
+    assert "on: you said Yes" in unusual.run("telemetry", "status", CHAIN="1").stdout
+    assert "is off" in unusual.run("telemetry", "off", CHAIN="1").stdout
+
+
 def test_a_broken_contract_is_silent(program: Program) -> None:
     """A mistake in the contract never reaches the user of the program."""
     program.contract_file.write_text("[tool]\nname = 7\n")

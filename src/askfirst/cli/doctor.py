@@ -23,7 +23,7 @@ from askfirst.cli.installed import Installed
 from askfirst.cli.main import Failure
 from askfirst.cli.probing import ProbeError, Reply
 from askfirst.cli.project import read_project
-from askfirst.collector.pipeline import Rules, Terms, examine
+from askfirst.collector.pipeline import DropReason, Rules, Terms, examine
 from askfirst.contract import loading
 from askfirst.contract.loading import collector_url
 from askfirst.contract.model import Contract, ContractError
@@ -187,12 +187,23 @@ def _event(program: Installed, contract: Contract) -> tuple[Check, dict[str, Any
     except (ValueError, IndexError):
         text = f"`{program.command} telemetry show` prints no event"
         return Check("event", FAIL, text, "run it yourself, with ASKFIRST_STRICT=1"), None
-    _, reason = examine(event, Rules(Terms(contract), _now()))
+    reason = _dropped(event, Rules(Terms(contract), _now()))
     if reason is not None:
         text = f"the next event would be dropped: {reason.value}"
         remedy = f"the program uses another contract than {contract.name}'s; install it again"
         return Check("event", FAIL, text, remedy, lines[-1]), None
-    return Check("event", OK, "the next event, after a Yes, would be:", more=lines[-1]), event
+    who = "after a Yes" if contract.sample == 1 else "after a Yes of an installation in the sample"
+    return Check("event", OK, f"the next event, {who}, would be:", more=lines[-1]), event
+
+
+def _dropped(event: dict[str, Any], rules: Rules) -> DropReason | None:
+    """Tell why an event would be dropped; a sample, which chance decides, is no fault of a program.
+
+    Before a Yes the installation is made up for each look. No step but admission, of which a
+    collector alone knows, comes behind the sample's.
+    """
+    _, reason = examine(event, rules)
+    return None if reason is DropReason.OUTSIDE_SAMPLE else reason
 
 
 def _notice(contract: Contract, path: str, given: str | None) -> Check:
@@ -304,7 +315,7 @@ def _agreement(contract: Contract, path: str, reply: Reply, event: dict[str, Any
         return Check(name, OK, "the collector has the same contract")
     more = contract.collects_more_than(theirs.agreement())
     if event is not None:
-        _, reason = examine(event, Rules(Terms(theirs), _now(), lenient=True))
+        reason = _dropped(event, Rules(Terms(theirs), _now(), lenient=True))
         more += [f"the next event, dropped as {reason.value}"] if reason else []
     if more:
         text = f"the collector's contract is older, and has not: {', '.join(more)}"

@@ -164,7 +164,8 @@ deleted after 30 days, and at once when you withdraw.
   lawful.
 - Have everything erased (Art. 17): `{name} telemetry erase`, which also withdraws.
 - See what is collected (Art. 15) and take it with you (Art. 20): `{name} telemetry log` prints
-  every event that was sent, `{name} telemetry show` the next one. Or write to {contract.contact}.
+  the events that were sent of late, `{name} telemetry show` the next one. For all that were ever
+  sent, write to {contract.contact}.
 - Have it corrected (Art. 16) or its use restricted (Art. 18): write to {contract.contact}.
 - Complain to a supervisory authority (Art. 77): the one where you live or work, or the one named
   below.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def ask(telemetry: "Telemetry", answers: "bytes | None") -> None:
     """Ask unless that was answered; `answers` is what `Telemetry.answers` gave."""
-    if not _is_in_front():
+    if not is_in_front():
         return
     if answers is not None and may_be_yes(answers):
         from askfirst import client
@@ -40,7 +40,7 @@ def ask(telemetry: "Telemetry", answers: "bytes | None") -> None:
         commands.refuse(places, telemetry.version)
 
 
-def _is_in_front() -> bool:
+def is_in_front() -> bool:
     """Tell whether we may use the terminal that stdin is."""
     if sys.platform == "win32":
         return True

@@ -15,6 +15,7 @@ from askfirst.contract.notice import KEYS, NO, agree_label, question, wrap
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from askfirst.contract.model import Contract
 
@@ -134,6 +135,7 @@ class _PosixKeys:
     def __enter__(self) -> None:
         import termios
 
+        _handle(0, self._end)
         mode = termios.tcgetattr(self._fd)
         # no line mode, no echo, and Ctrl-C, Ctrl-S and Ctrl-V as keys: they answer the question
         mode[0] &= ~termios.IXON
@@ -152,11 +154,37 @@ class _PosixKeys:
                     break
         finally:
             termios.tcsetattr(self._fd, termios.TCSAFLUSH, self._before)
+            _handle(self._end, 0)
+
+    def _end(self, number: int, _: object) -> None:
+        """End by a signal as ever, but for the terminal."""
+        import termios
+
+        from askfirst.client.asking import is_in_front
+
+        try:
+            if is_in_front():  # else we would be stopped instead
+                termios.tcsetattr(self._fd, termios.TCSANOW, self._before)
+        finally:
+            _handle(self._end, 0)
+            os.kill(os.getpid(), number)
 
     def read(self) -> str:
         """Return what arrived at once; '' for Ctrl-C, Ctrl-D and the end of input."""
         burst = os.read(self._fd, 1024).decode("utf-8", "replace")
         return "" if burst[:1] in ("\x03", "\x04", "\x1c") else burst
+
+
+def _handle(old: "Any", new: "Any") -> None:
+    """Handle by `new` what ends a program and is handled by `old`; 0 is the default."""
+    import signal
+
+    try:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) == old:
+                signal.signal(number, new)
+    except ValueError:  # only the main thread may
+        pass
 
 
 class _WindowsKeys:

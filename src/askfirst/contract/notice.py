@@ -10,9 +10,7 @@ NEVER = (
 ALWAYS_FOR = "Which versions and commands are in use, and whom would a change affect?"
 NO = "No, thank you."
 KEYS = "Up and Down to choose, Enter to confirm; or press y or n."
-_SHOWN_COMMANDS = (
-    12  # more would push the question off the screen; `show` and TELEMETRY.md have all
-)
+_SHOWN_COMMANDS = 12  # more would push the question off the screen; `status` has them all
 
 
 def describe(field: Field) -> str:

@@ -1,14 +1,12 @@
 """`instrument(parser, telemetry)` for an argparse program.
 
-Adds the question at start, the recording of allow-listed commands that succeed, `--verbose`, and
-the `telemetry` sub-commands. Only the names of sub-commands are looked at, never what was given to
-them.
-
 argparse does not run a program's commands, so success is seen where the process ends: a command
 counts as failed after an unhandled exception or `sys.exit` with anything but 0. Import this at the
 top of your module and end with `sys.exit(main())`: the code of a bare `raise SystemExit(code)`
 cannot be seen, so nothing is recorded.
 """
+
+# ruff: noqa: SLF001 - argparse has no public way to its parts
 
 import argparse
 import os
@@ -18,13 +16,11 @@ from askfirst.client.vocabulary import COMMANDS, is_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from askfirst import Telemetry
 
-_VERBOSE = "_askfirst_verbose"
-_PATH = "_askfirst_path"
 _WORDS = "_askfirst_words"
 
 
@@ -38,77 +34,121 @@ def instrument(parser: argparse.ArgumentParser, telemetry: "Telemetry") -> None:
 
 
 class _Instrumented:
-    """A parser whose two ways of parsing also ask, and note the command to record."""
+    """A parser that also asks, and notes what to record; but not in the namespace, which may be
+    the host's own and take no more.
+    """
 
-    def __init__(self, parser: argparse.ArgumentParser, telemetry: "Telemetry") -> None:
+    def __init__(self, parser: "Any", telemetry: "Telemetry") -> None:
         self.telemetry = telemetry
         self.ending = _Ending(telemetry)
         self.is_single = _subparsers(parser) is None
-        self.joined: list[argparse.ArgumentParser] = []
-        self.verbose = {_VERBOSE}
+        self.joined: list[Any] = []
+        self.verbose: set[str] = set()
+        self.path, self.is_verbose = "", False
         for path, place in _parsers(parser, ""):
-            # the deepest default wins; unlike the host's `dest` it is always there and unique
-            place.set_defaults(**{_PATH: path})
-            own = place._option_string_actions.get("--verbose")  # noqa: SLF001 - as below
+            if path:
+                place.parse_known_args = self.noting(path, place.parse_known_args)
+            own = place._option_string_actions.get("--verbose")
             if own is not None:
                 self.verbose.add(own.dest)
-            elif _subparsers(place) is None:
-                _join_verbose(place)
-                self.joined.append(place)
-        _add_telemetry(parser)
-        self._parse_args, self._parse_known_args = parser.parse_args, parser.parse_known_args
+            elif _subparsers(place) is None and "-" in place.prefix_chars:
+                self.join_verbose(place)
+        _add_telemetry(parser, telemetry)
+        self._parse_known_args = parser.parse_known_args
         self._is_whole = False
-        parser.parse_args = self.parse_args  # type: ignore[method-assign]
-        parser.parse_known_args = self.parse_known_args  # type: ignore[method-assign]
+        parser.parse_args = self.whole(parser.parse_args)
+        parser.parse_intermixed_args = self.whole(parser.parse_intermixed_args)
+        parser.parse_known_args = self.parse_known_args
 
-    def parse_args(self, args: "Any" = None, namespace: "Any" = None) -> "Any":
-        self._telemetry_of_single(args)
-        self._is_whole = True
-        try:
-            parsed = self._parse_args(args, namespace)
-        finally:
-            self._is_whole = False
-        self._begin(parsed)
-        return parsed
+    def whole(self, parse: "Callable[..., Any]") -> "Callable[..., Any]":
+        def parse_args(args: "Any" = None, namespace: "Any" = None) -> "Any":
+            words = self.prepare(args)
+            self._is_whole = True
+            try:
+                parsed = parse(words, namespace)
+            finally:
+                self._is_whole = False
+            self.begin(parsed)
+            return parsed
+
+        return parse_args
 
     def parse_known_args(self, args: "Any" = None, namespace: "Any" = None) -> "Any":
         if self._is_whole:
             return self._parse_known_args(args, namespace)
-        self._telemetry_of_single(args)
+        words = self.prepare(args)
         # what such a program does not know it hands on, so `--verbose` must not be taken out
-        options = [place._option_string_actions for place in self.joined]  # noqa: SLF001
-        ours = [known.pop("--verbose") for known in options]
+        # (of one that gave way to the host's own, no option string is left)
+        ours = [(o.container._option_string_actions, o) for o in self.joined if o.option_strings]
+        for known, _ in ours:
+            del known["--verbose"]
         try:
-            parsed, rest = self._parse_known_args(args, namespace)
+            parsed, rest = self._parse_known_args(words, namespace)
         finally:
-            for known, action in zip(options, ours, strict=True):
-                known["--verbose"] = action
-        self._begin(parsed)
+            for known, option in ours:
+                known["--verbose"] = option
+        self.begin(parsed)
         return parsed, rest
 
-    def _telemetry_of_single(self, args: "Any") -> None:
-        """Run `<tool> telemetry off` for a program that has no sub-commands."""
-        words = list(sys.argv[1:] if args is None else args)
+    def prepare(self, args: "Any") -> "list[str] | None":
+        """Return the words given, if any; run `<tool> telemetry off` where no sub-commands are."""
+        self.path, self.is_verbose = "", False
+        given = None if args is None else list(args)
+        words = sys.argv[1:] if given is None else given
         if self.is_single and words[:1] == ["telemetry"] and is_command(words[1:]):
             sys.exit(self.telemetry.run_command(words[1:]))
+        return given
 
-    def _begin(self, parsed: "Any") -> None:
-        """Act on what was parsed, and leave in it only what is the host program's."""
-        verbose = any(getattr(parsed, name, False) for name in self.verbose)
-        _take(parsed, _VERBOSE)
-        path, words = _take(parsed, _PATH), _take(parsed, _WORDS)
-        if words is not None:
-            sys.exit(self.telemetry.run_command(words))
-        self.telemetry.verbose = verbose
+    def begin(self, parsed: "Any") -> None:
+        own = any(getattr(parsed, name, False) for name in self.verbose)
+        self.telemetry.verbose = own or self.is_verbose
         self.telemetry.ask()
-        self.ending.expect(_only(self.telemetry) if self.is_single else path or "")
+        self.ending.expect(_only(self.telemetry) if self.is_single else self.path)
+
+    def noting(self, path: str, parse: "Callable[..., Any]") -> "Callable[..., Any]":
+        """Return a sub-command's way of parsing; the deepest is called last."""
+
+        def parse_known_args(args: "Any" = None, namespace: "Any" = None) -> "Any":
+            self.path = path
+            return parse(args, namespace)
+
+        return parse_known_args
+
+    def join_verbose(self, place: "Any") -> None:
+        option = place.add_argument(
+            "--verbose",
+            action=_Verbose,
+            nargs=0,
+            const=self,
+            dest=argparse.SUPPRESS,
+            default=argparse.SUPPRESS,
+            help="show exactly what telemetry queues",
+        )
+        self.joined.append(option)
+        # abbreviations are the host's
+        guess = place._get_option_tuples
+        place._get_option_tuples = lambda word: [o for o in guess(word) if o[0] is not option]
 
 
-def _add_telemetry(parser: argparse.ArgumentParser) -> None:
-    group = _subparsers(parser)
+class _Verbose(argparse.Action):
+    def __call__(self, *_: object) -> None:
+        self.const.is_verbose = True
+
+
+def _add_telemetry(parser: "Any", telemetry: "Telemetry") -> None:
+    group: Any = _subparsers(parser)
     if group is None:
         return
     added = group.add_parser("telemetry", help="whether usage data is shared, and what")
+    parse = added.parse_known_args
+
+    def run(args: "Any", _: "Any") -> "Any":
+        parsed, rest = parse(args)
+        if rest:
+            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        sys.exit(telemetry.run_command(getattr(parsed, _WORDS)))
+
+    added.parse_known_args = run
     added.set_defaults(**{_WORDS: []})
     choices = list(COMMANDS)
     text = f"one of {', '.join(choices)}; {choices[0]} if left out"
@@ -126,53 +166,28 @@ def _add_telemetry(parser: argparse.ArgumentParser) -> None:
 class _Word(argparse.Action):
     """Collects the words for `run_command` in the order given."""
 
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse's own signature
-        namespace: argparse.Namespace,
-        values: "Any",
-        option_string: "str | None" = None,  # noqa: ARG002 - as above
-    ) -> None:
-        word = self.const or values
+    def __call__(self, _: object, namespace: "Any", *values: "Any") -> None:
+        word = self.const or values[0]
         if word:
             setattr(namespace, _WORDS, [*(getattr(namespace, _WORDS) or []), word])
 
 
 def _subparsers(parser: argparse.ArgumentParser) -> "argparse._SubParsersAction[Any] | None":
-    for action in parser._actions:  # noqa: SLF001 - argparse has no public list of them
-        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
             return action
     return None
 
 
-def _parsers(
-    parser: argparse.ArgumentParser, path: str
-) -> "Iterator[tuple[str, argparse.ArgumentParser]]":
+def _parsers(parser: "Any", path: str) -> "Iterator[tuple[str, Any]]":
     """Yield every parser once, with its command as the contract names it: `db migrate`."""
     yield path, parser
     group = _subparsers(parser)
-    seen: list[argparse.ArgumentParser] = []
+    seen: list[Any] = []
     for name, child in group.choices.items() if group is not None else ():
         if child not in seen:  # aliases come after the official name
             seen.append(child)
             yield from _parsers(child, f"{path} {name}".lstrip())
-
-
-def _join_verbose(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--verbose",
-        action="store_true",
-        dest=_VERBOSE,
-        default=argparse.SUPPRESS,
-        help="show exactly what telemetry queues",
-    )
-
-
-def _take(parsed: "Any", name: str) -> "Any":
-    value = getattr(parsed, name, None)
-    if hasattr(parsed, name):
-        delattr(parsed, name)
-    return value
 
 
 def _watch_exit() -> "list[object]":
@@ -229,7 +244,7 @@ class _Ending:
 
 def _outermost_frame() -> "Any":
     """Return the frame that everything runs in. It keeps nothing alive but a module's globals."""
-    frame = sys._getframe()  # noqa: SLF001 - what inspect uses, without its cost
+    frame = sys._getframe()  # what inspect uses, without its cost
     while frame.f_back is not None:
         frame = frame.f_back
     return frame

@@ -1,9 +1,4 @@
-"""`instrument(cli, telemetry)` for a click command or group.
-
-Adds the question at start, the recording of allow-listed commands that succeed, `--verbose`, and
-the `telemetry` sub-commands. Only the names of commands are looked at, never what was given to
-them.
-"""
+"""`instrument(cli, telemetry)` for a click command or group."""
 
 import click
 

@@ -4,6 +4,8 @@ typer has a copy of click inside (older releases: click itself), so nothing here
 `Framework` says what differs.
 """
 
+from askfirst import guarded
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,9 +19,9 @@ _DONE = "_askfirst_instrumented"
 class Framework:
     """The classes of a framework, and how it makes a flag.
 
-    `ended` is the exception with an `exit_code` that ends a command early. `flag(option, text)`
-    makes an option such as `--verbose`; with a third argument its value is not passed to the
-    command, and that is called with the context when the flag was given.
+    `ended` is the exception with an `exit_code` that ends a command early. `flag` makes an option
+    by its name and help; with a third argument its value is not passed to the command, and that is
+    called with the context when it was given.
     """
 
     __slots__ = ("command", "ended", "flag", "group")
@@ -29,7 +31,7 @@ class Framework:
         *,
         group: "Callable[..., Any]",
         command: "Callable[..., Any]",
-        ended: "type[Exception]",
+        ended: "Any",
         flag: "Callable[[str, str, Callable[[Any], None] | None], Any]",
     ) -> None:
         self.group = group
@@ -42,7 +44,7 @@ def observe(root: "Any", telemetry: "Telemetry", framework: Framework) -> None:
     """Make a tree of commands ask first and record what the contract allows."""
     if getattr(root, _DONE, None) is telemetry:
         return
-    if _is_group(root):
+    if _is_group(root) and not getattr(root, "chain", False):  # which takes no groups
         root.add_command(_telemetry_group(root, telemetry, framework), "telemetry")
     else:
         _join_telemetry(root, telemetry)
@@ -81,24 +83,36 @@ def _wrap_invoke(command: "Any", telemetry: "Telemetry", framework: Framework) -
     invoke = command.invoke
 
     def observed(ctx: "Any") -> "Any":
-        if _is_group(command) and _has_subcommand(ctx):
-            return invoke(ctx)
-        telemetry.ask()
-        telemetry.verbose = telemetry.verbose or _is_verbose(ctx)
+        is_run = not (_is_group(command) and _has_subcommand(ctx))
+        verbose, well = telemetry.verbose, False
+        if is_run:
+            telemetry.ask()
+            _look(telemetry, ctx)
         try:
             result = invoke(ctx)
-        except framework.ended as end:
-            if end.exit_code == 0:  # type: ignore[attr-defined]
-                telemetry.record_if_declared(_path(ctx))
+        except (framework.ended, SystemExit) as end:
+            code: Any = end.code if isinstance(end, SystemExit) else end.exit_code
+            well = is_run and code in (None, 0)
             raise
-        except SystemExit as end:
-            if end.code in (None, 0):
-                telemetry.record_if_declared(_path(ctx))
-            raise
-        telemetry.record_if_declared(_path(ctx))
-        return result
+        else:
+            well = is_run
+            return result
+        finally:
+            if well:
+                _record(telemetry, ctx)
+            telemetry.forget(verbose=verbose)  # a shell of the host's may run another
 
     command.invoke = observed
+
+
+@guarded
+def _look(telemetry: "Telemetry", ctx: "Any") -> None:
+    telemetry.verbose = telemetry.verbose or _is_verbose(ctx)
+
+
+@guarded
+def _record(telemetry: "Telemetry", ctx: "Any") -> None:
+    telemetry.record_if_declared(_path(ctx))
 
 
 def _has_subcommand(ctx: "Any") -> bool:
@@ -120,8 +134,10 @@ def _path(ctx: "Any") -> str:
 def _name(ctx: "Any") -> str:
     """Return a command's name in its group, which can differ from its own; never what was typed."""
     own: str = ctx.command.name or ""
-    commands: dict[str, Any] = getattr(ctx.parent.command, "commands", {})
-    names = [name for name, command in commands.items() if command is ctx.command]
+    commands: Any = getattr(ctx.parent.command, "commands", None)
+    if not hasattr(commands, "items"):
+        return own  # a host's class may keep anything by that name
+    names: list[str] = [name for name, command in commands.items() if command is ctx.command]
     return own if own in names or not names else names[0]
 
 
@@ -153,10 +169,9 @@ def _join_verbose(command: "Any", framework: Framework) -> None:
 
 
 def _join_telemetry(command: "Any", telemetry: "Telemetry") -> None:
-    """Make `<tool> telemetry off` work for a program that is one command.
+    """Make `<tool> telemetry off` work for a program that is one command, or chains them.
 
-    "telemetry" alone may be an argument of the host program; with a word of ours behind it, it is
-    not taken for one.
+    "telemetry" without a word of ours behind it may be an argument of the host program.
     """
     parse = command.parse_args
 

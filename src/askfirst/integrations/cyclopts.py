@@ -1,11 +1,10 @@
 """`instrument(app, telemetry)` for a cyclopts app.
 
-Adds the question at start, the recording of allow-listed commands that succeed, `--verbose`, and
-the `telemetry` command. Only the names of commands are looked at, never what was given to them.
-
 What runs is what `app(...)`, `app.meta(...)` or `run_async` runs; of a program that calls
 `parse_args` and its function itself, success cannot be seen, so nothing is asked or recorded.
 """
+
+# ruff: noqa: SLF001 - cyclopts has no public way up, and lazy commands stay unloaded
 
 import sys
 from typing import Annotated, Literal  # cyclopts has imported it
@@ -31,8 +30,8 @@ def instrument(app: App, telemetry: "Telemetry") -> None:
     of the root by the root's own name. Commands may be added before or after.
     """
     root = app
-    while root._meta_parent is not None:  # noqa: SLF001 - cyclopts has no public way up
-        root = root._meta_parent  # noqa: SLF001
+    while root._meta_parent is not None:
+        root = root._meta_parent
     _Run(root, telemetry).watch()
 
 
@@ -44,6 +43,7 @@ class _Run:
         self.telemetry = telemetry
         self.manage = _manage(telemetry)
         self.depth = 0
+        self.verbose = False  # before the command
         self.command: str | None = None
 
     def watch(self) -> None:
@@ -56,7 +56,7 @@ class _Run:
         """Return the words to parse: those given, but for a `--verbose` that is ours."""
         if self.depth:
             return tokens
-        self.command = None
+        self.verbose, self.command = self.telemetry.verbose, None
         self.watch()
         names = {name for name in _levels(self.root)[-1] if not name.startswith("-")}
         if names:
@@ -105,8 +105,11 @@ class _Run:
         self.telemetry.ask()
 
     def end(self, *, well: bool) -> None:
-        if not self.depth and well and self.command is not None:
+        if self.depth:
+            return
+        if well and self.command is not None:
             self.telemetry.record_if_declared(self.command)
+        self.telemetry.forget(verbose=self.verbose)
 
 
 class _Call:
@@ -166,8 +169,8 @@ def _watched(base: "Any", run: _Run) -> "Any":
 def _levels(app: App) -> "list[App]":
     """Return an app and its meta apps, innermost first."""
     levels = [app]
-    while levels[-1]._meta is not None:  # noqa: SLF001 - `app.meta` would make one
-        levels.append(levels[-1]._meta)  # noqa: SLF001
+    while levels[-1]._meta is not None:
+        levels.append(levels[-1]._meta)
     return levels
 
 
@@ -183,8 +186,8 @@ def _path(app: App, tokens: "Any") -> "list[str]":
 
 
 def _first_name(parent: App, alias: str) -> str:
-    for place in (parent, *parent._flattened_subapps):  # noqa: SLF001 - lazy commands stay unloaded
-        commands = place._commands  # noqa: SLF001
+    for place in (parent, *parent._flattened_subapps):
+        commands = place._commands
         if alias in commands:
             return next(name for name, found in commands.items() if found is commands[alias])
     return alias

@@ -1,12 +1,7 @@
 """`instrument(app, telemetry)` for a typer app.
 
-Adds the question at start, the recording of allow-listed commands that succeed, `--verbose`, and
-the `telemetry` sub-commands. Only the names of commands are looked at, never what was given to
-them.
-
-typer makes its commands anew for every call, from classes that an app may choose (`cls=`). So that
-is what is changed here: the classes of an app's group and commands, which then observe themselves
-where they are the root of what runs.
+typer makes its commands anew for every call, from classes that an app may choose (`cls=`). These
+are changed here, and observe themselves where they are the root of what runs.
 """
 
 import typer
