@@ -310,6 +310,20 @@ def test_erase_goes_on_where_the_collector_does_not_confirm_it(
     assert dotfile.read(str(user.dotfile)).erasing == ""
 
 
+def test_a_page_in_the_collectors_place_takes_and_confirms_nothing(
+    user: User, receiver: Receiver, pauses: list[float]
+) -> None:
+    user.agree()
+    user.env.update(receiver.env)
+    receiver.said = b"<html>This domain is for sale</html>"
+    waiting = user.record("start")
+    assert user.run("send")[:2] == (1, "")
+    assert user.record() == waiting
+    assert user.run("log")[1] == ""
+    assert user.run("erase")[:2] == (1, "")
+    assert dotfile.read(str(user.dotfile)).erasing == json.loads(waiting[0])["installationId"]
+
+
 def test_erase_again_asks_for_the_same(user: User, receiver: Receiver, pauses: list[float]) -> None:
     """What the first try could not say is kept, and said by the second."""
     user.agree()

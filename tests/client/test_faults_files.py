@@ -180,7 +180,7 @@ def test_a_queue_cut_anywhere(tool: Tool) -> None:
 
     def post(_url: str, body: bytes) -> Answer:
         sent.append(body)
-        return Answer(200)
+        return Answer(200, {"accepted": 1, "dropped": []})
 
     for cut in range(len(raw) + 1):
         path.write_bytes(raw[:cut])

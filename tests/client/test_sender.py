@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CONTRACT = parse(GOOD)
 OLDER = "sha256:" + "0" * 64
+TAKEN = Answer(200, {"accepted": 1, "dropped": []})
 
 
 class Case:
@@ -73,7 +74,7 @@ class Case:
     def post(self, url: str, body: bytes) -> Answer:
         self.posts.append((url, body))
         self.during()
-        return self.answers.pop(0) if self.answers else Answer(200, {"accepted": 1, "dropped": []})
+        return self.answers.pop(0) if self.answers else TAKEN
 
     def waiting(self) -> list[bytes]:
         return [event for _, event in queue.waiting(self.folder)]
@@ -117,6 +118,32 @@ def test_what_will_never_be_accepted_is_forgotten(case: Case, status: int) -> No
     assert f" {status} " in log.read(case.folder)
 
 
+@pytest.mark.parametrize("body", [None, [], "accepted", {}, {"ok": True}, {"erased": 1}])
+@pytest.mark.parametrize("status", [200, 400, 404, 413, 415, 422])
+def test_what_no_collector_said_settles_nothing(case: Case, status: int, body: object) -> None:
+    """A proxy's page, or whoever has the domain now: the events wait for the collector."""
+    events = case.queue(2)
+    case.answers = [Answer(status, body)]
+    assert not case.sender().run()
+    assert case.waiting() == events
+    assert log.read(case.folder) == ""
+    assert spawn.read_schedule(case.folder)[1] == 1
+    assert f"answered {status}" in case.said[-1]
+
+
+@pytest.mark.parametrize("body", [None, "erased", {}, {"accepted": 1, "dropped": []}])
+def test_what_no_collector_said_confirms_no_erasure(case: Case, body: object) -> None:
+    case.queue(1)
+    dotfile.refuse(case.dotfile, "1.4.0", "2026-11-25", revoked=True, erasing=True)
+    installation = dotfile.read(case.dotfile).erasing
+    case.answers = [Answer(200, body), Answer(404, {"error": "unknown tool"})]
+    for _ in case.answers.copy():
+        assert not case.sender().run()
+        assert dotfile.read(case.dotfile).erasing == installation
+    assert "answered 200, but not as a collector does;" in case.said[0]
+    assert "answered 404;" in case.said[1]
+
+
 @pytest.mark.parametrize("status", [0, 301, 401, 408, 429, 500, 502, 503, 599])
 def test_what_may_be_accepted_later_is_kept(case: Case, status: int) -> None:
     events = case.queue(2)
@@ -152,7 +179,7 @@ def test_retry_after_is_honoured(case: Case) -> None:
 
 def test_after_a_failure_in_the_middle_the_rest_is_kept(case: Case) -> None:
     events = case.queue(250)
-    case.answers = [Answer(200), Answer(503)]
+    case.answers = [TAKEN, Answer(503)]
     assert not case.sender().run()
     assert case.waiting() == events[200:]
     assert case.sender().run()
@@ -332,7 +359,7 @@ def test_the_rest_is_kept_as_it_is_where_there_is_no_room(
 ) -> None:
     """Then a sender that fails sends again what it has sent, and the collector knows it by id."""
     events = case.queue(250)
-    case.answers = [Answer(200), Answer(503)]
+    case.answers = [TAKEN, Answer(503)]
 
     def full(_fd: int) -> None:
         raise OSError(28, "No space left on device")

@@ -32,7 +32,7 @@ MOST_EVENTS = 200  # of one batch, about 80 KB
 OLDEST_MS = 30 * 86_400_000  # the collector knows duplicates for twice as long
 SOON_S, LATEST_S = 60, 86_400  # the first and the longest pause after failures
 WITHDRAWN = ("never-asked", "refused", "refused-earlier", "revoked")  # then what waits is deleted
-NEVER = (400, 404, 413, 415, 422)  # "this batch will never be accepted"
+NEVER = (400, 404, 413, 415, 422)  # "this batch will never be accepted"; the body says why
 
 
 class Answer:
@@ -47,6 +47,10 @@ class Answer:
         self.body = body
         self.retry_after = retry_after
         self.why = why
+
+    def has(self, key: str) -> bool:
+        """Tell whether a collector said this; a proxy or a parked domain may answer 200 as well."""
+        return isinstance(self.body, dict) and key in self.body
 
 
 class Sender:
@@ -161,7 +165,8 @@ class Sender:
         answer = self.post(self.collector + "/v1/events", body)
         if not self.allowed():
             return self._stop()
-        if answer.status != 200 and answer.status not in NEVER:
+        taken = answer.status == 200 and answer.has("accepted")
+        if not taken and not (answer.status in NEVER and answer.has("error")):
             self._back_off(answer)
             return False
         self.say(f"{self.collector} answered {answer.status}: {dumps(answer.body)}")
@@ -186,7 +191,7 @@ class Sender:
         installation = dotfile.read(self.dotfile).erasing
         body = dumps({"tool": self.contract.name, "installationId": installation}).encode("ascii")
         answer = self.post(self.collector + "/v1/erasures", body)
-        if answer.status != 200:
+        if answer.status != 200 or not answer.has("erased"):
             self._back_off(answer)
             return False
         self.say(f"{self.collector} answered 200: {dumps(answer.body)}")
@@ -212,6 +217,8 @@ class Sender:
 
     def _back_off(self, answer: Answer) -> None:
         why = f"answered {answer.status}" if answer.status else f"did not answer: {answer.why}"
+        if answer.status == 200 or (answer.status in NEVER and not isinstance(answer.body, dict)):
+            why += ", but not as a collector does"
         self.say(f"{self.collector} {why}; what waits is kept and tried again later")
         _, failures = spawn.read_schedule(self.folder)
         pause = min(SOON_S * 2.0 ** min(failures, 20), LATEST_S)

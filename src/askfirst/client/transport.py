@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from askfirst import __version__
 from askfirst.client import exchange
 from askfirst.client.sender import Answer
-from askfirst.contract.jsontext import loads
+from askfirst.contract.jsontext import dumps, loads
 from askfirst.contract.loading import is_loopback
 
 TYPE_CHECKING = False
@@ -56,6 +56,7 @@ def _exchange(url: str, body: bytes, headers: "dict[str, str]", roots: str) -> A
         status, said, raw = exchange.post(connection, target, {**more, **headers}, body)
     try:
         told = loads(raw.decode("utf-8"))
+        dumps(told)  # so that it can be shown: 1e999 is read, but no number
     except (ValueError, RecursionError):
         told = None
     return Answer(status, told, _seconds(said.get("retry-after", "")))
