@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from askfirst import Telemetry
-from askfirst.client import commands, dotfile, log, queue, spawn
+from askfirst.client import commands, dotfile, log, queue, spawn, transport
+from askfirst.client.sender import Answer
 from askfirst.client.vocabulary import ALIASES, COMMANDS, is_command
 from askfirst.contract.event import now_ms
 from tests.client.program import PROGRAMS
@@ -308,6 +309,52 @@ def test_erase_goes_on_where_the_collector_does_not_confirm_it(
     assert user.run("send")[:2] == (0, "Nothing was waiting.\n"), "`send` goes on with it"
     assert receiver.posts[-1] == receiver.posts[0]
     assert dotfile.read(str(user.dotfile)).erasing == ""
+
+
+def test_erase_then_on_then_erase_is_off(
+    user: User, receiver: Receiver, pauses: list[float]
+) -> None:
+    """The second Yes goes too, and what the first `erase` could not say is said."""
+    user.agree()
+    [event] = user.record("start")
+    user.env.update(receiver.env)
+    receiver.status = 503
+    assert user.run("erase")[0] == 1
+    assert user.run("on")[0] == 0
+    receiver.status = 200
+    assert user.run("erase")[0] == 0
+    assert user.run("status")[1].splitlines()[1] == "  state    off: you turned it off"
+    assert not dotfile.read(str(user.dotfile)).installation
+    told = {body["installationId"] for _, body in receiver.posts}
+    assert told == {json.loads(event)["installationId"]}
+
+
+def test_erase_waits_for_a_delivery_under_way(
+    user: User, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the batch would come after the erasure, under a hash that nobody knows any more."""
+    monkeypatch.setattr(commands, "PATIENCE_S", 0)
+    order: list[str] = []
+    told: list[tuple[int, str, str]] = []
+
+    def post(url: str, _body: bytes) -> Answer:
+        kind = url.rpartition("/")[2]
+        order.append(kind)
+        if kind == "events":
+            told.append(user.run("erase"))
+            order.append("events are taken")
+        return Answer(200, {"accepted": 1, "dropped": [], "erased": 1})
+
+    monkeypatch.setattr(transport, "post", post)
+    user.agree()
+    user.record("start")
+    assert user.run("send")[0] == 1
+    assert order == ["events", "events are taken"]
+    assert told[0][:2] == (1, "")
+    assert "another delivery is running" in told[0][2]
+    assert user.run("erase")[0] == 0
+    assert order[2:] == ["erasures"]
+    assert not user.state.exists()
 
 
 def test_a_page_in_the_collectors_place_takes_and_confirms_nothing(

@@ -80,7 +80,19 @@ def test_erasing_keeps_the_hash_until_it_is_confirmed(path: str) -> None:
     found = dotfile.refuse(path, "1.4.0", "2026-11-25", revoked=True, erasing=True)
     assert found.erasing == hash_text(uuid, uuid)
     assert uuid not in Path(path).read_text()
-    assert dotfile.erased(path).erasing == ""
+    assert dotfile.erased(path, hash_text(UUID, UUID)).erasing, "another's was confirmed"
+    assert dotfile.erased(path, hash_text(uuid, uuid)).erasing == ""
+
+
+def test_what_has_still_to_be_erased_outlives_another_yes(path: str) -> None:
+    """Nothing was recorded under the second number, so its hash need not be kept."""
+    first = dotfile.agree(path, "1.4.0", CONTRACT, "2026-11-25").installation
+    dotfile.refuse(path, "1.4.0", "2026-11-25", revoked=True, erasing=True)
+    second = dotfile.agree(path, "1.4.0", CONTRACT, "2026-11-26").installation
+    found = dotfile.refuse(path, "1.4.0", "2026-11-26", revoked=True, erasing=True)
+    assert found.erasing == hash_text(first, first)
+    assert (found.installation, found.answers["1.4.0"]["sendTelemetry"]) == ("", False)
+    assert second not in Path(path).read_text()
 
 
 def test_unknown_keys_are_kept(path: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from askfirst.client import dotfile, log, queue, spawn
+from askfirst.client import dotfile, log, queue, sender, spawn
 from askfirst.client.sender import OLDEST_MS, Answer, Sender, utc
 from askfirst.client.spawn import collector_url
 from askfirst.contract.event import form, new_id, now_ms
@@ -248,6 +248,25 @@ def test_an_erasure_is_sent_until_it_is_confirmed(case: Case) -> None:
     assert [url for url, _ in case.posts] == ["https://telemetry.example.org/v1/erasures"] * 2
     assert json.loads(case.posts[0][1]) == {"tool": "stratus", "installationId": installation}
     assert not os.path.exists(case.folder)
+
+
+def test_two_that_ask_for_the_same_erasure(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that had to wait finds it done, and asks for nothing."""
+    dotfile.refuse(case.dotfile, "1.4.0", "2026-11-25", revoked=True, erasing=True)
+    case.answers = [Answer(200, {"erased": 1})]
+    first, second = case.sender(), case.sender()
+    wait_lock = sender.wait_lock
+    waited: list[float] = []
+
+    def later(fd: int, patience: float) -> bool | None:
+        waited.append(patience)
+        assert len(waited) > 1 or first.run()
+        return wait_lock(fd, patience)
+
+    monkeypatch.setattr(sender, "wait_lock", later)
+    assert second.run()
+    assert len(waited) == 2
+    assert len(case.posts) == 1
 
 
 def test_with_nothing_queued_nothing_is_made(case: Case) -> None:

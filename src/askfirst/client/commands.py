@@ -175,9 +175,8 @@ def _erase(telemetry: "Telemetry") -> int:
     if not found.installation and not found.erasing:
         _print("There is nothing to erase: this installation has no identifier.")
         return 0
-    if not found.erasing:
-        dotfile.refuse(places.dotfile, telemetry.version, today(), revoked=True, erasing=True)
-        queue.purge(places.folder)
+    dotfile.refuse(places.dotfile, telemetry.version, today(), revoked=True, erasing=True)
+    queue.empty(places.folder)  # not the lock: a batch may be under way, and has to come first
     for attempt in range(TRIES):
         if attempt:
             time.sleep(2.0**attempt)  # the collector may be starting again

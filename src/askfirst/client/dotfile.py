@@ -93,12 +93,12 @@ def refuse(
 
     `revoked` marks, with its day, a No that was not an answer to the question but `telemetry off`:
     it is not asked again. `erasing` keeps the installation's hash until the collector has
-    forgotten it.
+    forgotten it; while one is kept, nothing is recorded of another.
     """
 
     def change(data: "dict[str, object]") -> None:
         uuid = data.pop("installationId", None)
-        if erasing and isinstance(uuid, str):
+        if erasing and isinstance(uuid, str) and not Dotfile("read", data).erasing:
             from askfirst.contract.hashing import hash_text
 
             data["erasing"] = hash_text(uuid, uuid)
@@ -114,11 +114,12 @@ def refuse(
     return _edit(path, change)
 
 
-def erased(path: str) -> Dotfile:
-    """Note that the collector has forgotten the installation."""
+def erased(path: str, installation: str) -> Dotfile:
+    """Note that the collector has forgotten the installation of this hash."""
 
     def change(data: "dict[str, object]") -> None:
-        data.pop("erasing", None)
+        if data.get("erasing") == installation:
+            del data["erasing"]
 
     return _edit(path, change)
 

@@ -189,14 +189,16 @@ class Sender:
 
     def _erase(self) -> bool:
         installation = dotfile.read(self.dotfile).erasing
+        if not installation:
+            return True  # another has done it meanwhile
         body = dumps({"tool": self.contract.name, "installationId": installation}).encode("ascii")
         answer = self.post(self.collector + "/v1/erasures", body)
         if answer.status != 200 or not answer.has("erased"):
             self._back_off(answer)
             return False
         self.say(f"{self.collector} answered 200: {dumps(answer.body)}")
-        dotfile.erased(self.dotfile)
-        queue.purge(self.folder)
+        queue.purge(self.folder)  # first: nothing is recorded until it is noted as erased
+        dotfile.erased(self.dotfile, installation)
         return True
 
     def _worth_sending(
