@@ -170,6 +170,51 @@ def test_what_needs_a_home_says_so(no_home: User, word: str) -> None:
     assert no_home.run(word) == (1, "", NO_HOME)
 
 
+def broken(user: User) -> tuple[str, str]:
+    """A stray comma in the answers of somebody who said Yes; return their UUID and all the text."""
+    user.agree()
+    uuid = dotfile.read(str(user.dotfile)).installation
+    text = user.dotfile.read_text().replace("},", "},,").replace(uuid + '",', uuid + '",,')
+    user.dotfile.write_text(text)
+    assert dotfile.read(str(user.dotfile)).status == "unreadable"
+    return uuid, text
+
+
+def test_off_with_a_broken_file_leaves_no_identifier(user: User) -> None:
+    uuid, text = broken(user)
+    code, out, err = user.run("off")
+    assert (code, out) == (0, "Telemetry of Tin CLI is off. What was unsent is deleted.\n")
+    assert err == f"{user.dotfile} could not be read; it is {user.dotfile}.unreadable now.\n"
+    kept = (user.home / ".tin.unreadable").read_text()
+    assert kept == text.replace(uuid, "-" * 36)
+    assert user.run("status")[1].splitlines()[1] == "  state    off: you turned it off"
+
+
+def test_off_after_on_with_a_broken_file_leaves_no_identifier(user: User) -> None:
+    uuid, text = broken(user)
+    code, out, err = user.run("on")
+    assert (code, out) == (0, "Telemetry of Tin CLI is on. Thank you.\n")
+    assert err == f"{user.dotfile} could not be read; it is {user.dotfile}.unreadable now.\n"
+    assert (user.home / ".tin.unreadable").read_text() == text, "its user may mend it, and `erase`"
+    assert user.run("off")[::2] == (0, "")
+    assert uuid not in (user.home / ".tin.unreadable").read_text()
+
+
+def test_off_keeps_a_file_of_the_host_program_as_it_was(user: User) -> None:
+    """Its author should have set `state`; its user is told where it is."""
+    text = "[device]\nid = 0cc1ac2b-3a1b-4d31-a1cb-ae5d5ed9e2a1\n"
+    user.dotfile.write_text(text)
+    assert f"it is {user.dotfile}.unreadable now" in user.run("off")[2]
+    assert (user.home / ".tin.unreadable").read_text() == text
+
+
+def test_erase_with_a_broken_file_says_that_it_cannot(user: User) -> None:
+    _, text = broken(user)
+    said = f"telemetry: {user.dotfile} cannot be read, so what to erase is unknown; mend it\n"
+    assert user.run("erase") == (1, "", said)
+    assert user.dotfile.read_text() == text
+
+
 # -- show, log ----------------------------------------------------------------------------------
 
 
@@ -456,7 +501,7 @@ def test_a_reader_that_went_away_is_the_host_programs(
 
 
 def test_every_command_is_known_to_programs_without_sub_commands() -> None:
-    assert set(COMMANDS) == set(commands._RUN)
+    assert set(COMMANDS) == {*commands._RUN, *commands._AT_HOME}
     for word in (*COMMANDS, *ALIASES):
         assert is_command([word])
         assert is_command(["--verbose", word])

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 
+from askfirst import MOST_ANSWERS, read_file
 from askfirst.client import dotfile, folders, log, queue, recording, spawn
 from askfirst.client.vocabulary import ALIASES, COMMANDS
 from askfirst.contract.event import new_installation
@@ -34,7 +35,12 @@ def run(telemetry: "Telemetry", argv: "list[str]") -> int:
         return 2
     telemetry.verbose = telemetry.verbose or verbose
     try:
-        return _RUN[words[0]](telemetry)
+        if words[0] in _RUN:
+            return _RUN[words[0]](telemetry)
+        places = telemetry.places()
+        if places is not None:
+            return _AT_HOME[words[0]](telemetry, places)
+        _error("telemetry: HOME is not a folder of yours, so no answer can be kept; set HOME")
     except ContractError as error:
         _error(f"telemetry: {error}")
     except BrokenPipeError:
@@ -44,9 +50,9 @@ def run(telemetry: "Telemetry", argv: "list[str]") -> int:
     return 1
 
 
-def refuse(places: "Places", version: str, *, revoked: bool = False) -> None:
+def refuse(places: "Places", version: str) -> None:
     """Record a No, everywhere, and leave nothing of an earlier Yes. Raises OSError."""
-    dotfile.refuse(places.dotfile, version, today(), revoked=revoked)
+    dotfile.refuse(places.dotfile, version, today())
     queue.purge(places.folder)
 
 
@@ -91,12 +97,9 @@ def _status(telemetry: "Telemetry") -> int:
     return 0
 
 
-def _on(telemetry: "Telemetry") -> int:
-    places = _home(telemetry)
-    if places is None:
-        return 1
+def _on(telemetry: "Telemetry", places: "Places") -> int:
     contract = telemetry.contract()
-    dotfile.agree(places.dotfile, telemetry.version, contract, today())
+    _say_moved(places, dotfile.agree(places.dotfile, telemetry.version, contract, today()))
     _print(f"Telemetry of {contract.title} is on. Thank you.")
     decision = recording.decide(telemetry, terminal=False)
     if not decision.send:
@@ -106,13 +109,30 @@ def _on(telemetry: "Telemetry") -> int:
     return 0
 
 
-def _off(telemetry: "Telemetry") -> int:
-    places = _home(telemetry)
-    if places is None:
-        return 1
-    refuse(places, telemetry.version, revoked=True)
+def _off(telemetry: "Telemetry", places: "Places") -> int:
+    found = dotfile.refuse(places.dotfile, telemetry.version, today(), revoked=True)
+    queue.purge(places.folder)
+    _blank(dotfile.aside(places.dotfile))
+    _say_moved(places, found)
     _print(f"Telemetry of {telemetry.contract().title} is off. What was unsent is deleted.")
     return 0
+
+
+def _say_moved(places: "Places", found: "dotfile.Dotfile") -> None:
+    """Say where a file is that was no dotfile: the host program may want its own back."""
+    if found.status == "unreadable":
+        _error(f"{places.dotfile} could not be read; it is {dotfile.aside(places.dotfile)} now.")
+
+
+def _blank(path: str) -> None:
+    """Take the UUID out of a broken dotfile that was moved aside. Raises OSError."""
+    raw = read_file(path, MOST_ANSWERS) or b""
+    if b"installationId" in raw:
+        import re
+
+        raw = re.sub(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", b"-" * 36, raw)
+        with open(path, "rb+") as file:
+            file.write(raw)
 
 
 def _show(telemetry: "Telemetry") -> int:
@@ -136,9 +156,8 @@ def _show(telemetry: "Telemetry") -> int:
         _error("Nothing is recorded: this installation is not in the sample. Else it would be:")
     else:
         _error("The next event would be:")
-    example = recording.form(
-        telemetry, contract.commands[0], _examples(telemetry), _or_new(installation)
-    )
+    installation = installation or new_installation()
+    example = recording.form(telemetry, contract.commands[0], _examples(telemetry), installation)
     _print(example.encode().decode("ascii"))
     return 0
 
@@ -152,10 +171,7 @@ def _log(telemetry: "Telemetry") -> int:
     return 0
 
 
-def _send(telemetry: "Telemetry") -> int:
-    places = _home(telemetry)
-    if places is None:
-        return 1
+def _send(telemetry: "Telemetry", places: "Places") -> int:
     decision = recording.decide(telemetry, terminal=False)
     if not decision.send and decision.reason != "erasing":
         _error(f"Nothing is sent: {decision.explain()}.")
@@ -167,11 +183,11 @@ def _send(telemetry: "Telemetry") -> int:
     return 0
 
 
-def _erase(telemetry: "Telemetry") -> int:
-    places = _home(telemetry)
-    if places is None:
-        return 1
+def _erase(telemetry: "Telemetry", places: "Places") -> int:
     found = dotfile.read(places.dotfile)
+    if found.status == "unreadable":
+        _error(f"telemetry: {places.dotfile} cannot be read, so what to erase is unknown; mend it")
+        return 1
     if not found.installation and not found.erasing:
         _print("There is nothing to erase: this installation has no identifier.")
         return 0
@@ -223,17 +239,6 @@ def _in_sample(contract: "Contract", places: "Places | None") -> str:
     return f"{share}; this installation is {within}in it"
 
 
-def _or_new(installation: str) -> str:
-    return installation or new_installation()
-
-
-def _home(telemetry: "Telemetry") -> "Places | None":
-    places = telemetry.places()
-    if places is None:
-        _error("telemetry: HOME is not a folder of yours, so no answer can be kept; set HOME")
-    return places
-
-
 def _help(telemetry: "Telemetry") -> int:
     name = telemetry.contract().name
     _print(f"Usage: {name} telemetry [{'|'.join(COMMANDS)}] [--verbose]\n")
@@ -250,12 +255,5 @@ def _error(text: str) -> None:
     print(text, file=sys.stderr)  # noqa: T201 - a command's remark
 
 
-_RUN = {
-    "status": _status,
-    "on": _on,
-    "off": _off,
-    "show": _show,
-    "log": _log,
-    "send": _send,
-    "erase": _erase,
-}
+_RUN = {"status": _status, "show": _show, "log": _log}
+_AT_HOME = {"on": _on, "off": _off, "send": _send, "erase": _erase}

@@ -137,8 +137,16 @@ def _versions(data: "dict[str, object]") -> "dict[str, object]":
     return versions
 
 
+def aside(path: str) -> str:
+    """Return where a file is kept that was no dotfile: whatever it was, it is not ours to lose."""
+    return os.path.realpath(path) + ".unreadable"
+
+
 def _edit(path: str, change: "Callable[[dict[str, object]], None]") -> Dotfile:
-    """Read, change and replace the file, one process at a time; unknown keys are kept."""
+    """Read, change and replace the file, one process at a time; unknown keys are kept.
+
+    What it returns has the status that was found.
+    """
     from askfirst.client.lock import hold_folder
 
     target = os.path.realpath(path)  # a link from somebody's dotfiles repository stays a link
@@ -150,10 +158,10 @@ def _edit(path: str, change: "Callable[[dict[str, object]], None]") -> Dotfile:
             if os.path.isdir(target):
                 # the host program's own, perhaps: its author has to set state = "xdg"
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target)
-            os.replace(target, target + ".unreadable")  # whatever it was, it is not ours to lose
+            os.replace(target, aside(target))
         change(found.data)
         _replace(target, found.data)
-    return Dotfile("read", found.data)
+    return found
 
 
 def _replace(target: str, data: "dict[str, object]") -> None:
