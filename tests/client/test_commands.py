@@ -151,6 +151,15 @@ def test_on_and_off(user: User) -> None:
     }
 
 
+@pytest.mark.parametrize(("off", "on"), [("2.0.0", "1.0.0"), ("1.0", "1.0.0"), ("main", "dev")])
+def test_on_overrules_an_off_of_another_version(user: User, off: str, on: str) -> None:
+    user.run("on", version="0.9.0")
+    assert user.run("off", version=off)[0] == 0
+    done = (0, "Telemetry of Tin CLI is on. Thank you.\n", "")
+    assert user.run("on", version=on) == done
+    assert user.run("status", version=on)[1].splitlines()[1] == "  state    on: you said Yes"
+
+
 def test_the_spelling_of_the_wolkenkit_cli(user: User) -> None:
     assert user.run("--enable") == user.run("on")
     assert user.run("--disable") == user.run("off")

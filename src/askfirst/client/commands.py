@@ -99,7 +99,8 @@ def _status(telemetry: "Telemetry") -> int:
 
 def _on(telemetry: "Telemetry", places: "Places") -> int:
     contract = telemetry.contract()
-    _say_moved(places, dotfile.agree(places.dotfile, telemetry.version, contract, today()))
+    found = dotfile.agree(places.dotfile, telemetry.version, contract, today(), overrule=True)
+    _say_moved(places, found)
     _print(f"Telemetry of {contract.title} is on. Thank you.")
     decision = recording.decide(telemetry, terminal=False)
     if not decision.send:

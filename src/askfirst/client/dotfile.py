@@ -67,16 +67,26 @@ def understand(raw: "bytes | None") -> Dotfile:
     return Dotfile("read", data) if isinstance(data, dict) else Dotfile("unreadable", {})
 
 
-def agree(path: str, version: str, contract: "Contract", today: str) -> Dotfile:
+def agree(
+    path: str, version: str, contract: "Contract", today: str, *, overrule: bool = False
+) -> Dotfile:
     """Record a Yes to `contract` for `version`; makes the UUID if there is none.
 
-    `today` is an ISO day, UTC. Raises OSError if the file cannot be written.
+    `today` is an ISO day, UTC. `overrule` takes back every No but those to older versions. Raises
+    OSError if the file cannot be written.
     """
 
     def change(data: "dict[str, object]") -> None:
         if not Dotfile("read", data).installation:
             data["installationId"] = new_installation()
-        _versions(data)[version] = {
+        versions = _versions(data)
+        if overrule:
+            from askfirst.contract.version import is_newer
+
+            for other, answer in Dotfile("read", data).answers.items():
+                if not (answer["sendTelemetry"] or is_newer(version, other)):
+                    del versions[other]
+        versions[version] = {
             "sendTelemetry": True,
             "decidedAt": today,
             "contract": contract.digest,
@@ -91,8 +101,8 @@ def refuse(
 ) -> Dotfile:
     """Record a No for `version`, make every earlier answer No, and delete the UUID.
 
-    `revoked` marks, with its day, a No that was not an answer to the question but `telemetry off`:
-    it is not asked again. `erasing` keeps the installation's hash until the collector has
+    `revoked` marks, with its day, that it was not an answer to the question but `telemetry off`: no
+    version asks again. `erasing` keeps the installation's hash until the collector has
     forgotten it; while one is kept, nothing is recorded of another.
     """
 
@@ -108,6 +118,8 @@ def refuse(
                 answer["sendTelemetry"] = False
                 answer.pop("agreed", None)
                 answer.pop("contract", None)
+                if revoked:
+                    answer["revoked"] = today
         answer = {"sendTelemetry": False, "decidedAt": today}
         versions[version] = {**answer, "revoked": today} if revoked else answer
 
