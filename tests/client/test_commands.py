@@ -35,6 +35,11 @@ class User:
         self.env = {"HOME": str(home)}
         self._capsys = capsys
 
+    def collected_by(self, receiver: Receiver) -> None:
+        """Have the contract itself name a collector."""
+        url = receiver.env["ASKFIRST_COLLECTOR"]
+        self.contract.write_text(TEXT.replace("http://127.0.0.1:9", url))
+
     def telemetry(self, version: str = "1.0.0") -> Telemetry:
         return Telemetry(str(self.contract), version, env=self.env)
 
@@ -328,7 +333,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_erase(user: User, receiver: Receiver, pauses: list[float]) -> None:
-    user.env.update(receiver.env)
+    user.collected_by(receiver)
     assert user.run("erase") == (
         0,
         "There is nothing to erase: this installation has no identifier.\n",
@@ -349,7 +354,7 @@ def test_erase_goes_on_where_the_collector_does_not_confirm_it(
     user: User, receiver: Receiver, pauses: list[float]
 ) -> None:
     user.agree()
-    user.env.update(receiver.env)
+    user.collected_by(receiver)
     receiver.status = 503
     code, out, err = user.run("erase")
     assert (code, out) == (1, "")
@@ -371,7 +376,7 @@ def test_erase_then_on_then_erase_is_off(
     """The second Yes goes too, and what the first `erase` could not say is said."""
     user.agree()
     [event] = user.record("start")
-    user.env.update(receiver.env)
+    user.collected_by(receiver)
     receiver.status = 503
     assert user.run("erase")[0] == 1
     assert user.run("on")[0] == 0
@@ -415,7 +420,7 @@ def test_a_page_in_the_collectors_place_takes_and_confirms_nothing(
     user: User, receiver: Receiver, pauses: list[float]
 ) -> None:
     user.agree()
-    user.env.update(receiver.env)
+    user.collected_by(receiver)
     receiver.said = b"<html>This domain is for sale</html>"
     waiting = user.record("start")
     assert user.run("send")[:2] == (1, "")
@@ -425,10 +430,31 @@ def test_a_page_in_the_collectors_place_takes_and_confirms_nothing(
     assert dotfile.read(str(user.dotfile)).erasing == json.loads(waiting[0])["installationId"]
 
 
+def test_what_stands_in_for_the_collector_confirms_no_erasure(
+    user: User, receiver: Receiver, pauses: list[float]
+) -> None:
+    """`askfirst inspect` has nothing to delete, and the collector never heard of it."""
+    user.agree()
+    user.env.update(receiver.env)
+    told = (
+        f"{receiver.env['ASKFIRST_COLLECTOR']} answered 200: "
+        '{"accepted":1,"dropped":[],"erased":1}\n'
+        "Telemetry is off. http://127.0.0.1:9, not asked while ASKFIRST_COLLECTOR is set, has not "
+        "confirmed the erasure yet; it is tried again whenever tin runs, until it has.\n"
+    )
+    assert user.run("erase") == (1, "", told)
+    assert pauses == []
+    assert spawn.read_schedule(str(user.state))[0] > now_ms(), "not at every run"
+    del user.env["ASKFIRST_COLLECTOR"]
+    user.collected_by(receiver)
+    assert user.run("erase")[0] == 0
+    assert receiver.posts[0] == receiver.posts[1]
+
+
 def test_erase_again_asks_for_the_same(user: User, receiver: Receiver, pauses: list[float]) -> None:
     """What the first try could not say is kept, and said by the second."""
     user.agree()
-    user.env.update(receiver.env)
+    user.collected_by(receiver)
     receiver.status = 503
     assert user.run("erase")[0] == 1
     receiver.status = 200

@@ -194,15 +194,22 @@ def _erase(telemetry: "Telemetry", places: "Places") -> int:
         return 0
     dotfile.refuse(places.dotfile, telemetry.version, today(), revoked=True, erasing=True)
     queue.empty(places.folder)  # not the lock: a batch may be under way, and has to come first
+    sender = _sender(telemetry, places)
     for attempt in range(TRIES):
         if attempt:
             time.sleep(2.0**attempt)  # the collector may be starting again
-        if _sender(telemetry, places).run(PATIENCE_S):
+        if sender.run(PATIENCE_S):
+            if dotfile.read(places.dotfile).erasing:
+                break
             _print("Everything that was collected from here is deleted, and telemetry is off.")
             return 0
+    contract = telemetry.contract()
+    who = "The collector"
+    if sender.collector != contract.collector:
+        who = f"{contract.collector}, not asked while ASKFIRST_COLLECTOR is set,"
     _error(
-        "Telemetry is off. The collector has not confirmed the erasure yet; it is tried again "
-        f"whenever {telemetry.contract().name} runs, until it has."
+        f"Telemetry is off. {who} has not confirmed the erasure yet; it is tried again whenever "
+        f"{contract.name} runs, until it has."
     )
     return 1
 

@@ -197,6 +197,9 @@ class Sender:
             self._back_off(answer)
             return False
         self.say(f"{self.collector} answered 200: {dumps(answer.body)}")
+        if self.collector != self.contract.collector:  # which has still to be asked
+            self._plan(0)
+            return True
         queue.purge(self.folder)  # first: nothing is recorded until it is noted as erased
         dotfile.erased(self.dotfile, installation)
         return True
