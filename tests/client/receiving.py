@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PATIENCE_S = 30
-TAKEN, REFUSED = b'{"accepted": 1, "dropped": [], "erased": 1}', b'{"error": "no"}'
 
 
 class Receiver:
@@ -67,14 +66,21 @@ class Receiver:
         self._thread.join()
 
 
+def taken(body: dict[str, Any]) -> bytes:
+    """What a collector answers to events that it takes, all of them, or to an erasure."""
+    said = {"accepted": len(body["events"]), "dropped": []} if "events" in body else {"erased": 1}
+    return json.dumps(said).encode()
+
+
 def _server(receiver: Receiver) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
                 raw = gzip.decompress(raw)
-            status = receiver.handle(self.path, json.loads(raw))
-            said = receiver.said or (TAKEN if status == 200 else REFUSED)
+            body = json.loads(raw)
+            status = receiver.handle(self.path, body)
+            said = receiver.said or (taken(body) if status == 200 else b'{"error": "no"}')
             try:
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(said)))

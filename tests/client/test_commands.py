@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.client.receiving import Receiver
 
 TEXT = (PROGRAMS / "telemetry.toml").read_text()
+SENT_STAYS = "What was sent goes after 395 days; `erase`, instead of `off`, deletes it too.\n"
 NO_HOME = "telemetry: HOME is not a folder of yours, so no answer can be kept; set HOME\n"
 
 
@@ -144,8 +145,9 @@ def test_on_and_off(user: User) -> None:
     assert user.run("on") == (0, "Telemetry of Tin CLI is on. Thank you.\n", "")
     assert dotfile.read(str(user.dotfile)).installation
     assert user.record("start")
-    told = (0, "Telemetry of Tin CLI is off. What was unsent is deleted.\n", "")
+    told = (0, "Telemetry of Tin CLI is off. What was unsent is deleted.\n", SENT_STAYS)
     assert user.run("off") == told
+    assert user.run("off") == (*told[:2], ""), "nothing more was sent"
     assert not user.state.exists()
     found = json.loads(user.dotfile.read_text())
     assert list(found) == ["versions"]
@@ -167,7 +169,7 @@ def test_on_overrules_an_off_of_another_version(user: User, off: str, on: str) -
 
 def test_the_spelling_of_the_wolkenkit_cli(user: User) -> None:
     assert user.run("--enable") == user.run("on")
-    assert user.run("--disable") == user.run("off")
+    assert user.run("--disable")[:2] == user.run("off")[:2]
 
 
 def test_on_says_what_still_forbids_it(user: User) -> None:
@@ -210,7 +212,7 @@ def test_off_after_on_with_a_broken_file_leaves_no_identifier(user: User) -> Non
     assert (code, out) == (0, "Telemetry of Tin CLI is on. Thank you.\n")
     assert err == f"{user.dotfile} could not be read; it is {user.dotfile}.unreadable now.\n"
     assert (user.home / ".tin.unreadable").read_text() == text, "its user may mend it, and `erase`"
-    assert user.run("off")[::2] == (0, "")
+    assert user.run("off")[::2] == (0, SENT_STAYS)
     assert uuid not in (user.home / ".tin.unreadable").read_text()
 
 
@@ -303,10 +305,27 @@ def test_send_delivers_now(user: User, receiver: Receiver) -> None:
     code, out, err = user.run("send")
     assert (code, out) == (0, "1 event sent.\n")
     where = receiver.env["ASKFIRST_COLLECTOR"]
-    assert err == f'{where} answered 200: {{"accepted":1,"dropped":[],"erased":1}}\n'
+    assert err == f'{where} answered 200: {{"accepted":1,"dropped":[]}}\n'
     user.record("start", "status")
     assert user.run("send")[:2] == (0, "2 events sent.\n")
     assert receiver.ids.total() == 3
+
+
+def test_send_counts_what_was_not_taken(user: User, receiver: Receiver) -> None:
+    user.agree()
+    user.env.update(receiver.env)
+    dropped = [{"id": "1", "reason": "unknown-command"}, {"id": "2", "reason": "unknown-command"}]
+    receiver.said = json.dumps({"accepted": 1, "dropped": dropped}).encode()
+    user.record("start", "start", "status")
+    assert user.run("send")[:2] == (0, "1 event sent; 2 dropped.\n")
+    receiver.said, receiver.status = None, 404
+    [event] = user.record("start")
+    old = event.encode().replace(b'"timestamp":1', b'"timestamp":')  # decades ago
+    queue.append(str(user.state), user.telemetry().contract().digest, old)
+    code, out, err = user.run("send")
+    assert (code, out) == (1, "0 events sent; 1 refused; 1 given up.\n")
+    assert err.endswith(' answered 404: {"error":"no"}\n')
+    assert user.record() == []
 
 
 def test_send_without_a_yes(user: User) -> None:
@@ -337,7 +356,7 @@ def test_erase(user: User, receiver: Receiver, pauses: list[float]) -> None:
     assert user.run("erase") == (
         0,
         "There is nothing to erase: this installation has no identifier.\n",
-        "",
+        "What was sent before an `off` is deleted after 395 days.\n",
     )
     user.agree()
     [event] = user.record("start")
@@ -438,7 +457,7 @@ def test_what_stands_in_for_the_collector_confirms_no_erasure(
     user.env.update(receiver.env)
     told = (
         f"{receiver.env['ASKFIRST_COLLECTOR']} answered 200: "
-        '{"accepted":1,"dropped":[],"erased":1}\n'
+        '{"erased":1}\n'
         "Telemetry is off. http://127.0.0.1:9, not asked while ASKFIRST_COLLECTOR is set, has not "
         "confirmed the erasure yet; it is tried again whenever tin runs, until it has.\n"
     )

@@ -111,11 +111,16 @@ def _on(telemetry: "Telemetry", places: "Places") -> int:
 
 
 def _off(telemetry: "Telemetry", places: "Places") -> int:
+    contract = telemetry.contract()
+    before = dotfile.read(places.dotfile)
     found = dotfile.refuse(places.dotfile, telemetry.version, today(), revoked=True)
     queue.purge(places.folder)
     _blank(dotfile.aside(places.dotfile))
     _say_moved(places, found)
-    _print(f"Telemetry of {telemetry.contract().title} is off. What was unsent is deleted.")
+    _print(f"Telemetry of {contract.title} is off. What was unsent is deleted.")
+    if before.installation:
+        days = contract.retention_days
+        _error(f"What was sent goes after {days} days; `erase`, instead of `off`, deletes it too.")
     return 0
 
 
@@ -177,11 +182,14 @@ def _send(telemetry: "Telemetry", places: "Places") -> int:
     if not decision.send and decision.reason != "erasing":
         _error(f"Nothing is sent: {decision.explain()}.")
         return 1
-    count = len(queue.waiting(places.folder))
-    if not _sender(telemetry, places).run(PATIENCE_S):
+    sender = _sender(telemetry, places)
+    if not sender.run(PATIENCE_S):
         return 1
-    _print("Nothing was waiting." if count == 0 else f"{count} event{'s' * (count > 1)} sent.")
-    return 0
+    others = (sender.dropped, "dropped"), (sender.refused, "refused"), (sender.given_up, "given up")
+    rest = "".join(f"; {count} {what}" for count, what in others if count)
+    told = f"{sender.sent} event{'s' * (sender.sent != 1)} sent{rest}."
+    _print(told if sender.sent or rest else "Nothing was waiting.")
+    return 1 if sender.refused else 0
 
 
 def _erase(telemetry: "Telemetry", places: "Places") -> int:
@@ -191,6 +199,8 @@ def _erase(telemetry: "Telemetry", places: "Places") -> int:
         return 1
     if not found.installation and not found.erasing:
         _print("There is nothing to erase: this installation has no identifier.")
+        days = telemetry.contract().retention_days
+        _error(f"What was sent before an `off` is deleted after {days} days.")
         return 0
     dotfile.refuse(places.dotfile, telemetry.version, today(), revoked=True, erasing=True)
     queue.empty(places.folder)  # not the lock: a batch may be under way, and has to come first

@@ -48,9 +48,9 @@ class Answer:
         self.retry_after = retry_after
         self.why = why
 
-    def has(self, key: str) -> bool:
-        """Tell whether a collector said this; a proxy or a parked domain may answer 200 as well."""
-        return isinstance(self.body, dict) and key in self.body
+    def said(self, key: str) -> object:
+        """Return what only a collector says: a proxy or a parked domain may answer 200 as well."""
+        return self.body.get(key) if isinstance(self.body, dict) else None
 
 
 class Sender:
@@ -78,6 +78,7 @@ class Sender:
         self.say = say or _silent
         self.collector = spawn.collector_url(self.contract, env)
         self.installation = ""
+        self.sent = self.dropped = self.refused = self.given_up = 0  # events, so far
         self._mark = ""
 
     def run(self, patience: float = 0) -> bool:
@@ -165,8 +166,13 @@ class Sender:
         answer = self.post(self.collector + "/v1/events", body)
         if not self.allowed():
             return self._stop()
-        taken = answer.status == 200 and answer.has("accepted")
-        if not taken and not (answer.status in NEVER and answer.has("error")):
+        accepted = answer.said("accepted") if answer.status == 200 else None
+        if isinstance(accepted, int):
+            self.sent += accepted
+            self.dropped += len(batch) - accepted
+        elif answer.status in NEVER and answer.said("error"):
+            self.refused += len(batch)
+        else:
             self._back_off(answer)
             return False
         self.say(f"{self.collector} answered {answer.status}: {dumps(answer.body)}")
@@ -193,7 +199,7 @@ class Sender:
             return True  # another has done it meanwhile
         body = dumps({"tool": self.contract.name, "installationId": installation}).encode("ascii")
         answer = self.post(self.collector + "/v1/erasures", body)
-        if answer.status != 200 or not answer.has("erased"):
+        if answer.status != 200 or not isinstance(answer.said("erased"), int):
             self._back_off(answer)
             return False
         self.say(f"{self.collector} answered 200: {dumps(answer.body)}")
@@ -218,6 +224,7 @@ class Sender:
         """Count what was given up, once it is forgotten; return what is still to be counted."""
         if gone:
             queue.add_lost(self.folder, gone)
+            self.given_up += gone
         return 0
 
     def _back_off(self, answer: Answer) -> None:

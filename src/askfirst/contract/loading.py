@@ -3,7 +3,7 @@
 import os
 from itertools import pairwise
 
-from askfirst.contract.model import TREATMENTS, Contract, ContractError, Field
+from askfirst.contract.model import TOLD, TREATMENTS, Contract, ContractError, Field
 from askfirst.contract.version import precedence
 
 TYPE_CHECKING = False
@@ -24,8 +24,7 @@ _NAME = _LOWER | frozenset("0123456789-")
 _COMMAND = _NAME | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ_:.")
 _FIELD = _LOWER | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 
-_TEXTS = ("name", "title", "organisation", "collector", "details", "contact")
-_TOOL_KEYS = (*_TEXTS, "retention_days", "commands", "state", "sample")
+_TOOL_KEYS = (*TOLD, "commands", "state", "sample")
 _FIELD_KEYS = ("treatment", "purpose", "values", "buckets")
 
 
