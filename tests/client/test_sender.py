@@ -236,6 +236,20 @@ def test_events_past_their_age_and_torn_lines_are_counted(case: Case) -> None:
     assert queue.lost(case.folder) == 2
 
 
+def test_what_is_too_old_goes_though_nothing_can_be_delivered(case: Case) -> None:
+    """The notice promises that nothing lies on a machine for longer than 30 days."""
+    old = case.event(now_ms() - OLDEST_MS - 1000)
+    queue.append(case.folder, CONTRACT.digest, old)
+    young = case.queue(1)
+    case.answers = [Answer(503), Answer(503)]
+    for _ in range(2):
+        assert not case.sender().run()
+        assert case.waiting() == young
+        assert queue.lost(case.folder) == 1
+    found = [path.read_bytes() for path in Path(case.folder).iterdir()]
+    assert not any(old in raw for raw in found)
+
+
 def test_an_erasure_is_sent_until_it_is_confirmed(case: Case) -> None:
     case.queue(1)
     dotfile.refuse(case.dotfile, "1.4.0", "2026-11-25", revoked=True, erasing=True)
@@ -298,6 +312,14 @@ def test_a_delivery_is_due_once_per_period(tmp_path: Path) -> None:
     assert not spawn.claim(folder, 1_000_001, 3_600_000)
     assert not spawn.claim(folder, 4_599_999, 3_600_000)
     assert spawn.claim(folder, 4_600_000, 3_600_000)
+
+
+@pytest.mark.parametrize("days", [7, 30])
+def test_no_period_is_longer_than_a_date_that_is_believed(tmp_path: Path, days: int) -> None:
+    """Else every run would start a sender, until one of them has planned the next."""
+    assert spawn.claim(str(tmp_path), 1_000_000, days * 86_400_000)
+    assert not spawn.claim(str(tmp_path), 1_000_001, days * 86_400_000)
+    assert spawn.read_schedule(str(tmp_path))[0] == 1_000_000 + 7 * 86_400_000
 
 
 def test_a_clock_that_was_wrong_does_not_stop_deliveries(tmp_path: Path) -> None:

@@ -138,7 +138,10 @@ class Sender:
     def _deliver(self) -> bool:
         sending = os.path.join(self.folder, queue.SENDING)
         while os.path.lexists(sending) or queue.take(self.folder):
-            rows, gone = self._worth_sending(*queue.lines(sending))
+            found, torn = queue.lines(sending)
+            rows, gone = self._worth_sending(found, torn)
+            if rows and len(rows) < len(found) + torn and _replace(sending, rows):
+                gone = self._count(gone)
             while rows:
                 digest = rows[0][0]
                 batch = [event for own, event in rows[:MOST_EVENTS] if own == digest]
