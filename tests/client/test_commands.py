@@ -356,7 +356,7 @@ def test_erase(user: User, receiver: Receiver, pauses: list[float]) -> None:
     assert user.run("erase") == (
         0,
         "There is nothing to erase: this installation has no identifier.\n",
-        "What was sent before an `off` is deleted after 395 days.\n",
+        SENT_STAYS,
     )
     user.agree()
     [event] = user.record("start")

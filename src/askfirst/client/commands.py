@@ -26,14 +26,13 @@ TRIES = 3  # of `erase`, before it goes on in the background at later runs
 
 def run(telemetry: "Telemetry", argv: "list[str]") -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage."""
-    verbose = "--verbose" in argv
     words = [ALIASES.get(word, word) for word in argv if word != "--verbose"] or ["status"]
     if "--help" in words or "-h" in words:
         return _help(telemetry)
     if len(words) > 1 or words[0] not in COMMANDS:
         _error(f"telemetry: {' '.join(words)!r} is no command; use {', '.join(COMMANDS)}")
         return 2
-    telemetry.verbose = telemetry.verbose or verbose
+    telemetry.verbose |= "--verbose" in argv
     try:
         if words[0] in _RUN:
             return _RUN[words[0]](telemetry)
@@ -75,9 +74,8 @@ def _status(telemetry: "Telemetry") -> int:
         waiting = queue.waiting(places.folder)
         size = sum(len(event) for _, event in waiting)
         lost = queue.lost(places.folder)
-        _print(
-            f"  waiting  {len(waiting)} events, {size} bytes" + (f"; {lost} given up" * (lost > 0))
-        )
+        given_up = f"; {lost} given up" * (lost > 0)
+        _print(f"  waiting  {len(waiting)} events, {size} bytes{given_up}")
         if decision.send and not folders.can_write(places.folder):
             _print(f"  keeping  nothing can be written in {places.folder}; events are not kept")
         sent = log.read(places.folder).splitlines()
@@ -119,9 +117,13 @@ def _off(telemetry: "Telemetry", places: "Places") -> int:
     _say_moved(places, found)
     _print(f"Telemetry of {contract.title} is off. What was unsent is deleted.")
     if before.installation:
-        days = contract.retention_days
-        _error(f"What was sent goes after {days} days; `erase`, instead of `off`, deletes it too.")
+        _say_kept(contract)
     return 0
+
+
+def _say_kept(contract: "Contract") -> None:
+    days = contract.retention_days
+    _error(f"What was sent goes after {days} days; `erase`, instead of `off`, deletes it too.")
 
 
 def _say_moved(places: "Places", found: "dotfile.Dotfile") -> None:
@@ -149,9 +151,8 @@ def _show(telemetry: "Telemetry") -> int:
         _error(f"Nothing is sent: {decision.explain()}. After a Yes, it would look like this.")
     waiting = queue.waiting(places.folder) if places is not None else []
     if waiting:
-        _error(
-            f"{len(waiting)} waiting to be sent to {spawn.collector_url(contract, telemetry.env)}:"
-        )
+        collector = spawn.collector_url(contract, telemetry.env)
+        _error(f"{len(waiting)} waiting to be sent to {collector}:")
         for _, event in waiting:
             _print(event.decode("ascii"))
     if not is_released(telemetry.version):
@@ -193,14 +194,14 @@ def _send(telemetry: "Telemetry", places: "Places") -> int:
 
 
 def _erase(telemetry: "Telemetry", places: "Places") -> int:
+    contract = telemetry.contract()
     found = dotfile.read(places.dotfile)
     if found.status == "unreadable":
         _error(f"telemetry: {places.dotfile} cannot be read, so what to erase is unknown; mend it")
         return 1
     if not found.installation and not found.erasing:
         _print("There is nothing to erase: this installation has no identifier.")
-        days = telemetry.contract().retention_days
-        _error(f"What was sent before an `off` is deleted after {days} days.")
+        _say_kept(contract)
         return 0
     dotfile.refuse(places.dotfile, telemetry.version, today(), revoked=True, erasing=True)
     queue.empty(places.folder)  # not the lock: a batch may be under way, and has to come first
@@ -213,7 +214,6 @@ def _erase(telemetry: "Telemetry", places: "Places") -> int:
                 break
             _print("Everything that was collected from here is deleted, and telemetry is off.")
             return 0
-    contract = telemetry.contract()
     who = "The collector"
     if sender.collector != contract.collector:
         who = f"{contract.collector}, not asked while ASKFIRST_COLLECTOR is set,"
@@ -234,11 +234,7 @@ def _examples(telemetry: "Telemetry") -> "dict[str, object]":
     """Make up a value for every field, to show its form."""
     made_up: dict[str, object] = {"hash": "example", "version": "1.0.0", "flag": True}
     return {
-        name: field.values[0]
-        if field.values
-        else field.buckets[0]
-        if field.buckets
-        else made_up[field.treatment]
+        name: (*field.values, *field.buckets, made_up.get(field.treatment))[0]
         for name, field in telemetry.contract().fields.items()
     }
 

@@ -38,8 +38,6 @@ NEVER = (400, 404, 413, 415, 422)  # "this batch will never be accepted"; the bo
 class Answer:
     """What a collector said: `status` 0 if nothing; `retry_after` in seconds; `body` as JSON."""
 
-    __slots__ = ("body", "retry_after", "status", "why")
-
     def __init__(
         self, status: int, body: object = None, retry_after: float = 0, why: str = ""
     ) -> None:
@@ -75,7 +73,7 @@ class Sender:
         self.deliver_every: float = work["deliver_every"]
         self.env = env
         self.post: Post = post
-        self.say = say or _silent
+        self.say = say or (lambda _: None)
         self.collector = spawn.collector_url(self.contract, env)
         self.installation = ""
         self.sent = self.dropped = self.refused = self.given_up = 0  # events, so far
@@ -319,9 +317,6 @@ def _timestamp(event: bytes) -> int:
         return int(wire["timestamp"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return 0
-
-
-def _silent(text: str) -> None: ...
 
 
 def utc(ms: int) -> str:

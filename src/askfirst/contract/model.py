@@ -94,8 +94,7 @@ class Contract:
                 name,
                 row["treatment"],
                 row["purpose"],
-                tuple(row.get("values", ())),
-                tuple(row.get("buckets", ())),
+                *(tuple(row.get(k, ())) for k in ("values", "buckets")),
             )
             for name, row in data["fields"].items()
         }
