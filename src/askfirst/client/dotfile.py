@@ -4,7 +4,7 @@ import errno
 import os
 
 from askfirst import MOST_ANSWERS, read_file
-from askfirst.client.folders import can_write, make_folder
+from askfirst.client.folders import can_write, make_folder, replace
 from askfirst.contract.event import is_uuid, new_installation
 from askfirst.contract.jsontext import loads
 
@@ -159,6 +159,8 @@ def _edit(path: str, change: "Callable[[dict[str, object]], None]") -> Dotfile:
 
     What it returns has the status that was found.
     """
+    import json
+
     from askfirst.client.lock import hold_folder
 
     target = os.path.realpath(path)  # a link from somebody's dotfiles repository stays a link
@@ -172,25 +174,5 @@ def _edit(path: str, change: "Callable[[dict[str, object]], None]") -> Dotfile:
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target)
             os.replace(target, aside(target))
         change(found.data)
-        _replace(target, found.data)
+        replace(target, json.dumps(found.data, indent=2).encode() + b"\n")
     return found
-
-
-def _replace(target: str, data: "dict[str, object]") -> None:
-    import json
-
-    temporary = f"{target}.{os.getpid()}.tmp"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
-    try:
-        with open(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
-            json.dump(data, file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except OSError:
-        try:
-            os.unlink(temporary)
-        except OSError:
-            pass
-        raise

@@ -80,10 +80,7 @@ class Sender:
         self._mark = ""
 
     def run(self, patience: float = 0) -> bool:
-        """Deliver everything; False if something still waits.
-
-        `patience` is how long to wait for another delivery, in seconds.
-        """
+        """Deliver all, after `patience` seconds for another delivery; False if something waits."""
         answers = dotfile.read(self.dotfile)
         self.installation = answers.installation
         if answers.erasing:
@@ -214,7 +211,7 @@ class Sender:
     def _worth_sending(
         self, rows: "list[tuple[str, bytes]]", torn: int
     ) -> "tuple[list[tuple[str, bytes]], int]":
-        """Return (the rest, how many are given up) without what is torn, too old or revoked."""
+        """Return (the rest, how many are given up): not what is torn, too old or revoked."""
         own = hash_text(self.installation, self.installation).encode("ascii")
         horizon = now_ms() - OLDEST_MS
         rows = [row for row in rows if own in row[1]]  # `off` takes back what was recorded before
@@ -230,8 +227,7 @@ class Sender:
 
     def _back_off(self, answer: Answer) -> None:
         why = f"answered {answer.status}" if answer.status else f"did not answer: {answer.why}"
-        if answer.status == 200 or (answer.status in NEVER and not isinstance(answer.body, dict)):
-            why += ", but not as a collector does"
+        why += ", but not as a collector does" * (answer.status == 200)
         self.say(f"{self.collector} {why}; what waits is kept and tried again later")
         _, failures = spawn.read_schedule(self.folder)
         pause = min(SOON_S * 2.0 ** min(failures, 20), LATEST_S)
@@ -298,15 +294,9 @@ def _replace(path: str, rows: "list[tuple[str, bytes]]") -> bool:
 
     Should the sender die then, it sends again what it has sent, and the collector knows it by id.
     """
-    temporary = path + ".tmp"
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.writelines(as_line(*row) for row in rows)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        folders.replace(path, b"".join(as_line(*row) for row in rows), alone=True)
     except OSError:
-        folders.discard(temporary)
         return False
     return True
 

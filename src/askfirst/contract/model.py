@@ -124,25 +124,23 @@ class Contract:
     def collects_more_than(self, agreed: "dict[str, object] | None") -> "list[str]":
         """Say, in words, what this contract collects beyond `agreed`; [] if nothing.
 
-        `agreed` is what `agreement()` gave when the user answered; None stands for an answer that
-        kept no agreement (the wolkenkit CLI's own), which agreed to the fields of 2018. A narrower
-        contract collects no more: fewer fields or commands, fewer choices, coarser buckets,
-        a shorter retention. Anything not understood counts as not agreed to. A larger sample is not
-        more: it collects from more of those who agreed, and of each of them what they agreed to.
+        `agreed` is what `agreement()` gave when the user answered; None, of the wolkenkit CLI, is
+        the fields of 2018. Fewer fields, commands or choices, coarser buckets and a shorter
+        retention are not more, nor is a larger sample: it takes of nobody more than they agreed to.
+        Anything not understood counts as not agreed to.
         """
         if agreed is None:
             agreed = AGREEMENT_OF_2018
         more: list[str] = []
-        agreed_fields = agreed.get("fields")
-        known = agreed_fields if isinstance(agreed_fields, dict) else {}
+        fields, commands = agreed.get("fields"), agreed.get("commands")
+        known = fields if isinstance(fields, dict) else {}
         for name, field in self.fields.items():
             if name not in known:
                 more.append(f"the field {name}")
             elif not _is_within(field, known[name]):
                 more.append(f"more of the field {name}")
-        agreed_commands = agreed.get("commands")
-        commands = agreed_commands if isinstance(agreed_commands, list) else []
-        more += [f"the command {name}" for name in self.commands if name not in commands]
+        listed = commands if isinstance(commands, list) else []
+        more += [f"the command {name}" for name in self.commands if name not in listed]
         organisation = agreed.get("organisation", self.organisation)
         if organisation != self.organisation:
             more.append(f"a new controller, {self.organisation}")
