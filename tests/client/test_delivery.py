@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -290,6 +291,30 @@ def test_erase_with_a_collector_that_is_down_and_then_up(tool: Tool, receiver: R
     assert {body["installationId"] for _, body in receiver.posts} == {installation}
     assert tool.kept() == [".tin"]
     assert not tool.state.exists()
+
+
+def test_erase_while_a_sender_runs(tool: Tool, receiver: Receiver) -> None:
+    """It waits for the batch under way: one that came after the erasure would stay for good."""
+    collected_by(tool, receiver)
+    receiver.slow = True
+    tool.due()
+    tool.start()
+    receiver.wait()
+    lock = tool.state / "sender.lock"
+    held = lock.stat().st_ino
+    with subprocess.Popen(
+        tool.argv("telemetry", "erase"), env=tool.env, stdout=subprocess.PIPE, text=True
+    ) as erase:
+        opened = Path(f"/proc/{erase.pid}/fd")
+        wait_until(lambda: str(lock) in [os.path.realpath(fd) for fd in opened.iterdir()])
+        assert lock.stat().st_ino == held, "it waits for the same lock"
+        assert [path for path, _ in receiver.posts] == ["/v1/events"]
+        receiver.slow = False
+        receiver.answer()
+        assert "is deleted, and telemetry is off" in erase.communicate(timeout=60)[0]
+    tool.settle()
+    assert [path for path, _ in receiver.posts] == ["/v1/events", "/v1/erasures"]
+    assert tool.kept() == [".tin"]
 
 
 @pytest.mark.slow
