@@ -164,9 +164,9 @@ def test_a_yes_or_an_erasure_is_never_overlooked(tmp_path: Path) -> None:
     path = str(tmp_path / ".stratus")
     dotfile.agree(path, "1.4.0", CONTRACT, "2026-11-01")
     assert may_be_yes(Path(path).read_bytes())
-    dotfile.refuse(path, "1.4.0", "2026-11-02", revoked=True, erasing=True)
+    found = dotfile.refuse(path, "1.4.0", "2026-11-02", revoked=True, erasing=True)
     assert may_be_yes(Path(path).read_bytes())
-    dotfile.erased(path)
+    dotfile.erased(path, found.erasing)
     assert not may_be_yes(Path(path).read_bytes())
     assert not may_be_yes(b"")
 

@@ -100,7 +100,9 @@ def test_it_says_how_to_point_a_tool_at_it_and_what_arrives(
     assert event["cli"] == {"version": "1.0.0", "command": "start"}
     assert event["runtime"] == "2.0.0"
     assert event.keys() == {"id", "installationId", "timestamp", "cli", "runtime", "colour"}
-    assert program.run("telemetry", "erase").returncode == 0
+    erase = program.run("telemetry", "erase")
+    assert (erase.returncode, erase.stdout) == (1, ""), "nobody else was asked"
+    assert f"{server.url} answered 200: " in erase.stderr
     wait_until(lambda: server.lines[-1] == "tin: asks to be forgotten" and len(server.output) == 2)
     erasure = json.loads(server.output[1])
     assert erasure == {"tool": "tin", "installationId": event["installationId"]}

@@ -23,6 +23,7 @@ class Receiver:
     def __init__(self) -> None:
         self.posts: list[tuple[str, dict[str, Any]]] = []
         self.status = 200
+        self.said: bytes | None = None  # a body that no collector of ours sends
         self.slow = False
         self.arrived = threading.Semaphore(0)
         self._may_answer = threading.Semaphore(0)
@@ -65,14 +66,21 @@ class Receiver:
         self._thread.join()
 
 
+def taken(body: dict[str, Any]) -> bytes:
+    """What a collector answers to events that it takes, all of them, or to an erasure."""
+    said = {"accepted": len(body["events"]), "dropped": []} if "events" in body else {"erased": 1}
+    return json.dumps(said).encode()
+
+
 def _server(receiver: Receiver) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
                 raw = gzip.decompress(raw)
-            status = receiver.handle(self.path, json.loads(raw))
-            said = b'{"accepted": 1, "dropped": [], "erased": 1}'
+            body = json.loads(raw)
+            status = receiver.handle(self.path, body)
+            said = receiver.said or (taken(body) if status == 200 else b'{"error": "no"}')
             try:
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(said)))

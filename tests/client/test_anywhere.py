@@ -102,7 +102,7 @@ def test_what_waits_is_delivered_when_asked_to_and_off_ends_it_all(
     # the background delivery that was refused may still hold the lock: `send` waits for it
     user.run("raise SystemExit(telemetry.run_command(['send']))", says="answered 200")
     assert len(receiver.ids) == 1
-    user.run("telemetry.run_command(['off'])")
+    user.run("telemetry.run_command(['off'])", says="deletes it too")
     assert "installationId" not in json.loads(user.dotfile.read_text())
     posts = len(receiver.posts)
     user.run("telemetry.record('start')")

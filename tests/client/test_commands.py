@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from askfirst import Telemetry
-from askfirst.client import commands, dotfile, log, queue, spawn
+from askfirst.client import commands, dotfile, log, queue, spawn, transport
+from askfirst.client.sender import Answer
 from askfirst.client.vocabulary import ALIASES, COMMANDS, is_command
 from askfirst.contract.event import now_ms
 from tests.client.program import PROGRAMS
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tests.client.receiving import Receiver
 
 TEXT = (PROGRAMS / "telemetry.toml").read_text()
+SENT_STAYS = "What was sent goes after 395 days; `erase`, instead of `off`, deletes it too.\n"
 NO_HOME = "telemetry: HOME is not a folder of yours, so no answer can be kept; set HOME\n"
 
 
@@ -33,6 +35,11 @@ class User:
         self.state = home / ".local/state/askfirst/tin"
         self.env = {"HOME": str(home)}
         self._capsys = capsys
+
+    def collected_by(self, receiver: Receiver) -> None:
+        """Have the contract itself name a collector."""
+        url = receiver.env["ASKFIRST_COLLECTOR"]
+        self.contract.write_text(TEXT.replace("http://127.0.0.1:9", url))
 
     def telemetry(self, version: str = "1.0.0") -> Telemetry:
         return Telemetry(str(self.contract), version, env=self.env)
@@ -138,8 +145,9 @@ def test_on_and_off(user: User) -> None:
     assert user.run("on") == (0, "Telemetry of Tin CLI is on. Thank you.\n", "")
     assert dotfile.read(str(user.dotfile)).installation
     assert user.record("start")
-    told = (0, "Telemetry of Tin CLI is off. What was unsent is deleted.\n", "")
+    told = (0, "Telemetry of Tin CLI is off. What was unsent is deleted.\n", SENT_STAYS)
     assert user.run("off") == told
+    assert user.run("off") == (*told[:2], ""), "nothing more was sent"
     assert not user.state.exists()
     found = json.loads(user.dotfile.read_text())
     assert list(found) == ["versions"]
@@ -150,9 +158,18 @@ def test_on_and_off(user: User) -> None:
     }
 
 
+@pytest.mark.parametrize(("off", "on"), [("2.0.0", "1.0.0"), ("1.0", "1.0.0"), ("main", "dev")])
+def test_on_overrules_an_off_of_another_version(user: User, off: str, on: str) -> None:
+    user.run("on", version="0.9.0")
+    assert user.run("off", version=off)[0] == 0
+    done = (0, "Telemetry of Tin CLI is on. Thank you.\n", "")
+    assert user.run("on", version=on) == done
+    assert user.run("status", version=on)[1].splitlines()[1] == "  state    on: you said Yes"
+
+
 def test_the_spelling_of_the_wolkenkit_cli(user: User) -> None:
     assert user.run("--enable") == user.run("on")
-    assert user.run("--disable") == user.run("off")
+    assert user.run("--disable")[:2] == user.run("off")[:2]
 
 
 def test_on_says_what_still_forbids_it(user: User) -> None:
@@ -167,6 +184,51 @@ def test_on_says_what_still_forbids_it(user: User) -> None:
 @pytest.mark.parametrize("word", ["on", "off", "send", "erase"])
 def test_what_needs_a_home_says_so(no_home: User, word: str) -> None:
     assert no_home.run(word) == (1, "", NO_HOME)
+
+
+def broken(user: User) -> tuple[str, str]:
+    """A stray comma in the answers of somebody who said Yes; return their UUID and all the text."""
+    user.agree()
+    uuid = dotfile.read(str(user.dotfile)).installation
+    text = user.dotfile.read_text().replace("},", "},,").replace(uuid + '",', uuid + '",,')
+    user.dotfile.write_text(text)
+    assert dotfile.read(str(user.dotfile)).status == "unreadable"
+    return uuid, text
+
+
+def test_off_with_a_broken_file_leaves_no_identifier(user: User) -> None:
+    uuid, text = broken(user)
+    code, out, err = user.run("off")
+    assert (code, out) == (0, "Telemetry of Tin CLI is off. What was unsent is deleted.\n")
+    assert err == f"{user.dotfile} could not be read; it is {user.dotfile}.unreadable now.\n"
+    kept = (user.home / ".tin.unreadable").read_text()
+    assert kept == text.replace(uuid, "-" * 36)
+    assert user.run("status")[1].splitlines()[1] == "  state    off: you turned it off"
+
+
+def test_off_after_on_with_a_broken_file_leaves_no_identifier(user: User) -> None:
+    uuid, text = broken(user)
+    code, out, err = user.run("on")
+    assert (code, out) == (0, "Telemetry of Tin CLI is on. Thank you.\n")
+    assert err == f"{user.dotfile} could not be read; it is {user.dotfile}.unreadable now.\n"
+    assert (user.home / ".tin.unreadable").read_text() == text, "its user may mend it, and `erase`"
+    assert user.run("off")[::2] == (0, SENT_STAYS)
+    assert uuid not in (user.home / ".tin.unreadable").read_text()
+
+
+def test_off_keeps_a_file_of_the_host_program_as_it_was(user: User) -> None:
+    """Its author should have set `state`; its user is told where it is."""
+    text = "[device]\nid = 0cc1ac2b-3a1b-4d31-a1cb-ae5d5ed9e2a1\n"
+    user.dotfile.write_text(text)
+    assert f"it is {user.dotfile}.unreadable now" in user.run("off")[2]
+    assert (user.home / ".tin.unreadable").read_text() == text
+
+
+def test_erase_with_a_broken_file_says_that_it_cannot(user: User) -> None:
+    _, text = broken(user)
+    said = f"telemetry: {user.dotfile} cannot be read, so what to erase is unknown; mend it\n"
+    assert user.run("erase") == (1, "", said)
+    assert user.dotfile.read_text() == text
 
 
 # -- show, log ----------------------------------------------------------------------------------
@@ -243,10 +305,27 @@ def test_send_delivers_now(user: User, receiver: Receiver) -> None:
     code, out, err = user.run("send")
     assert (code, out) == (0, "1 event sent.\n")
     where = receiver.env["ASKFIRST_COLLECTOR"]
-    assert err == f'{where} answered 200: {{"accepted":1,"dropped":[],"erased":1}}\n'
+    assert err == f'{where} answered 200: {{"accepted":1,"dropped":[]}}\n'
     user.record("start", "status")
     assert user.run("send")[:2] == (0, "2 events sent.\n")
     assert receiver.ids.total() == 3
+
+
+def test_send_counts_what_was_not_taken(user: User, receiver: Receiver) -> None:
+    user.agree()
+    user.env.update(receiver.env)
+    dropped = [{"id": "1", "reason": "unknown-command"}, {"id": "2", "reason": "unknown-command"}]
+    receiver.said = json.dumps({"accepted": 1, "dropped": dropped}).encode()
+    user.record("start", "start", "status")
+    assert user.run("send")[:2] == (0, "1 event sent; 2 dropped.\n")
+    receiver.said, receiver.status = None, 404
+    [event] = user.record("start")
+    old = event.encode().replace(b'"timestamp":1', b'"timestamp":')  # decades ago
+    queue.append(str(user.state), user.telemetry().contract().digest, old)
+    code, out, err = user.run("send")
+    assert (code, out) == (1, "0 events sent; 1 refused; 1 given up.\n")
+    assert err.endswith(' answered 404: {"error":"no"}\n')
+    assert user.record() == []
 
 
 def test_send_without_a_yes(user: User) -> None:
@@ -273,11 +352,11 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_erase(user: User, receiver: Receiver, pauses: list[float]) -> None:
-    user.env.update(receiver.env)
+    user.collected_by(receiver)
     assert user.run("erase") == (
         0,
         "There is nothing to erase: this installation has no identifier.\n",
-        "",
+        SENT_STAYS,
     )
     user.agree()
     [event] = user.record("start")
@@ -294,7 +373,7 @@ def test_erase_goes_on_where_the_collector_does_not_confirm_it(
     user: User, receiver: Receiver, pauses: list[float]
 ) -> None:
     user.agree()
-    user.env.update(receiver.env)
+    user.collected_by(receiver)
     receiver.status = 503
     code, out, err = user.run("erase")
     assert (code, out) == (1, "")
@@ -310,10 +389,91 @@ def test_erase_goes_on_where_the_collector_does_not_confirm_it(
     assert dotfile.read(str(user.dotfile)).erasing == ""
 
 
+def test_erase_then_on_then_erase_is_off(
+    user: User, receiver: Receiver, pauses: list[float]
+) -> None:
+    """The second Yes goes too, and what the first `erase` could not say is said."""
+    user.agree()
+    [event] = user.record("start")
+    user.collected_by(receiver)
+    receiver.status = 503
+    assert user.run("erase")[0] == 1
+    assert user.run("on")[0] == 0
+    receiver.status = 200
+    assert user.run("erase")[0] == 0
+    assert user.run("status")[1].splitlines()[1] == "  state    off: you turned it off"
+    assert not dotfile.read(str(user.dotfile)).installation
+    told = {body["installationId"] for _, body in receiver.posts}
+    assert told == {json.loads(event)["installationId"]}
+
+
+def test_erase_waits_for_a_delivery_under_way(
+    user: User, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the batch would come after the erasure, under a hash that nobody knows any more."""
+    monkeypatch.setattr(commands, "PATIENCE_S", 0)
+    order: list[str] = []
+    told: list[tuple[int, str, str]] = []
+
+    def post(url: str, _body: bytes) -> Answer:
+        kind = url.rpartition("/")[2]
+        order.append(kind)
+        if kind == "events":
+            told.append(user.run("erase"))
+            order.append("events are taken")
+        return Answer(200, {"accepted": 1, "dropped": [], "erased": 1})
+
+    monkeypatch.setattr(transport, "post", post)
+    user.agree()
+    user.record("start")
+    assert user.run("send")[0] == 1
+    assert order == ["events", "events are taken"]
+    assert told[0][:2] == (1, "")
+    assert "another delivery is running" in told[0][2]
+    assert user.run("erase")[0] == 0
+    assert order[2:] == ["erasures"]
+    assert not user.state.exists()
+
+
+def test_a_page_in_the_collectors_place_takes_and_confirms_nothing(
+    user: User, receiver: Receiver, pauses: list[float]
+) -> None:
+    user.agree()
+    user.collected_by(receiver)
+    receiver.said = b"<html>This domain is for sale</html>"
+    waiting = user.record("start")
+    assert user.run("send")[:2] == (1, "")
+    assert user.record() == waiting
+    assert user.run("log")[1] == ""
+    assert user.run("erase")[:2] == (1, "")
+    assert dotfile.read(str(user.dotfile)).erasing == json.loads(waiting[0])["installationId"]
+
+
+def test_what_stands_in_for_the_collector_confirms_no_erasure(
+    user: User, receiver: Receiver, pauses: list[float]
+) -> None:
+    """`askfirst inspect` has nothing to delete, and the collector never heard of it."""
+    user.agree()
+    user.env.update(receiver.env)
+    told = (
+        f"{receiver.env['ASKFIRST_COLLECTOR']} answered 200: "
+        '{"erased":1}\n'
+        "Telemetry is off. http://127.0.0.1:9, not asked while ASKFIRST_COLLECTOR is set, has not "
+        "confirmed the erasure yet; it is tried again whenever tin runs, until it has.\n"
+    )
+    assert user.run("erase") == (1, "", told)
+    assert pauses == []
+    assert spawn.read_schedule(str(user.state))[0] > now_ms(), "not at every run"
+    del user.env["ASKFIRST_COLLECTOR"]
+    user.collected_by(receiver)
+    assert user.run("erase")[0] == 0
+    assert receiver.posts[0] == receiver.posts[1]
+
+
 def test_erase_again_asks_for_the_same(user: User, receiver: Receiver, pauses: list[float]) -> None:
     """What the first try could not say is kept, and said by the second."""
     user.agree()
-    user.env.update(receiver.env)
+    user.collected_by(receiver)
     receiver.status = 503
     assert user.run("erase")[0] == 1
     receiver.status = 200
@@ -395,7 +555,7 @@ def test_a_reader_that_went_away_is_the_host_programs(
 
 
 def test_every_command_is_known_to_programs_without_sub_commands() -> None:
-    assert set(COMMANDS) == set(commands._RUN)
+    assert set(COMMANDS) == {*commands._RUN, *commands._AT_HOME}
     for word in (*COMMANDS, *ALIASES):
         assert is_command([word])
         assert is_command(["--verbose", word])

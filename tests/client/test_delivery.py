@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -263,21 +264,27 @@ def test_off_and_on_while_a_sender_runs(tool: Tool, receiver: Receiver) -> None:
     assert tool.queued() == []
 
 
+def collected_by(tool: Tool, receiver: Receiver) -> None:
+    """Have the contract itself name a collector: what stands in for it confirms no erasure."""
+    tool.declare("http://127.0.0.1:9", receiver.env["ASKFIRST_COLLECTOR"])
+
+
 def test_erase_with_a_collector_that_is_down_and_then_up(tool: Tool, receiver: Receiver) -> None:
     """It is asked for until it is confirmed, by whatever run comes; nothing is recorded meanwhile."""
+    collected_by(tool, receiver)
     tool.start()
     installation = json.loads(tool.queued()[0])["installationId"]
     receiver.status = 503
-    done = tool.run("telemetry", "erase", **receiver.env)
+    done = tool.run("telemetry", "erase")
     assert done.returncode == 1
     assert "has not confirmed" in done.stderr
     assert dotfile.read(str(tool.dotfile)).erasing == installation
     receiver.status = 200
-    tool.start(**receiver.env)
+    tool.start()
     tool.settle()
     assert dotfile.read(str(tool.dotfile)).erasing == installation, "not before the pause is over"
     tool.due()
-    tool.start(**receiver.env)
+    tool.start()
     tool.settle()
     assert dotfile.read(str(tool.dotfile)).erasing == ""
     assert {path for path, _ in receiver.posts} == {"/v1/erasures"}
@@ -286,11 +293,36 @@ def test_erase_with_a_collector_that_is_down_and_then_up(tool: Tool, receiver: R
     assert not tool.state.exists()
 
 
+def test_erase_while_a_sender_runs(tool: Tool, receiver: Receiver) -> None:
+    """It waits for the batch under way: one that came after the erasure would stay for good."""
+    collected_by(tool, receiver)
+    receiver.slow = True
+    tool.due()
+    tool.start()
+    receiver.wait()
+    lock = tool.state / "sender.lock"
+    held = lock.stat().st_ino
+    with subprocess.Popen(
+        tool.argv("telemetry", "erase"), env=tool.env, stdout=subprocess.PIPE, text=True
+    ) as erase:
+        opened = Path(f"/proc/{erase.pid}/fd")
+        wait_until(lambda: str(lock) in [os.path.realpath(fd) for fd in opened.iterdir()])
+        assert lock.stat().st_ino == held, "it waits for the same lock"
+        assert [path for path, _ in receiver.posts] == ["/v1/events"]
+        receiver.slow = False
+        receiver.answer()
+        assert "is deleted, and telemetry is off" in erase.communicate(timeout=60)[0]
+    tool.settle()
+    assert [path for path, _ in receiver.posts] == ["/v1/events", "/v1/erasures"]
+    assert tool.kept() == [".tin"]
+
+
 @pytest.mark.slow
 def test_erase_on_a_closed_port(tool: Tool, receiver: Receiver) -> None:
     """The contract's own collector is down; a second `erase`, when it is up, confirms."""
     tool.start()
     assert tool.run("telemetry", "erase").returncode == 1
-    done = tool.run("telemetry", "erase", **receiver.env)
+    collected_by(tool, receiver)
+    done = tool.run("telemetry", "erase")
     assert (done.returncode, done.stdout.count("deleted")) == (0, 1)
     assert tool.kept() == [".tin"]

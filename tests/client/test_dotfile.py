@@ -65,7 +65,7 @@ def test_a_no_revokes_everywhere(path: str) -> None:
     data = saved(path)
     assert "installationId" not in data
     assert [a.get("sendTelemetry") for a in dotfile.read(path).answers.values()] == [False, False]
-    assert dotfile.read(path).answers["1.5.0"]["revoked"] == "2026-11-26"
+    assert [a["revoked"] for a in dotfile.read(path).answers.values()] == ["2026-11-26"] * 2
     assert UUID not in Path(path).read_text()
 
 
@@ -80,7 +80,19 @@ def test_erasing_keeps_the_hash_until_it_is_confirmed(path: str) -> None:
     found = dotfile.refuse(path, "1.4.0", "2026-11-25", revoked=True, erasing=True)
     assert found.erasing == hash_text(uuid, uuid)
     assert uuid not in Path(path).read_text()
-    assert dotfile.erased(path).erasing == ""
+    assert dotfile.erased(path, hash_text(UUID, UUID)).erasing, "another's was confirmed"
+    assert dotfile.erased(path, hash_text(uuid, uuid)).erasing == ""
+
+
+def test_what_has_still_to_be_erased_outlives_another_yes(path: str) -> None:
+    """Nothing was recorded under the second number, so its hash need not be kept."""
+    first = dotfile.agree(path, "1.4.0", CONTRACT, "2026-11-25").installation
+    dotfile.refuse(path, "1.4.0", "2026-11-25", revoked=True, erasing=True)
+    second = dotfile.agree(path, "1.4.0", CONTRACT, "2026-11-26").installation
+    found = dotfile.refuse(path, "1.4.0", "2026-11-26", revoked=True, erasing=True)
+    assert found.erasing == hash_text(first, first)
+    assert (found.installation, found.answers["1.4.0"]["sendTelemetry"]) == ("", False)
+    assert second not in Path(path).read_text()
 
 
 def test_unknown_keys_are_kept(path: str) -> None:
@@ -197,6 +209,17 @@ def test_a_failed_write_whose_litter_is_gone(path: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space"):
         dotfile.refuse(path, "1.4.0", "2026-11-25")
+
+
+def test_a_yes_that_overrules_takes_back_what_is_not_older(path: str) -> None:
+    """The No to an older version still holds there; a Yes to a newer one is left alone."""
+    versions = ("0.9.0", "1.3.0", "1.4", "2.0.0", "main", "3.0.0")
+    found: dict[str, object] = {name: {"sendTelemetry": name == "3.0.0"} for name in versions}
+    Path(path).write_text(json.dumps({"versions": found}))
+    dotfile.agree(path, "1.4.0", CONTRACT, "2026-11-25")
+    assert set(dotfile.read(path).answers) == {*versions, "1.4.0"}, "an answer to the question"
+    dotfile.agree(path, "1.4.0", CONTRACT, "2026-11-25", overrule=True)
+    assert set(dotfile.read(path).answers) == {"0.9.0", "1.3.0", "1.4.0", "3.0.0"}
 
 
 def test_what_is_no_answer_is_kept_as_it_is(path: str) -> None:

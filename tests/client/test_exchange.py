@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from askfirst.client import exchange
 from askfirst.client.exchange import BadAnswerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Ends = tuple[socket.socket, socket.socket]
 
@@ -105,6 +106,27 @@ def test_no_more_is_read_than_a_megabyte(
 def test_what_is_no_answer_is_said_to_be_none(ends: Ends, raw: bytes) -> None:
     with pytest.raises(BadAnswerError):
         answered(ends, raw)
+
+
+def ask_a_server(ours: socket.socket) -> None:
+    exchange.post(ours, "/v1/events", {"Host": "x"}, b"{}")
+
+
+def ask_a_proxy(ours: socket.socket) -> None:
+    exchange.tunnel(ours, "example.org", 443, {})
+
+
+@pytest.mark.parametrize("ask", [ask_a_server, ask_a_proxy])
+def test_an_answer_that_drips_is_given_up(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch, ask: Callable[[socket.socket], None]
+) -> None:
+    """All of it is there; but a clock that goes on by 10 s at each look finds it too slow."""
+    moments = itertools.count(0, 10)
+    monkeypatch.setattr(exchange, "monotonic", lambda: next(moments))
+    ours, theirs = ends
+    theirs.sendall(b"HTTP/1.1 200 OK\r\n" + b"name: %b\r\n" % (b"x" * 9_000) * 4 + b"\r\n")
+    with pytest.raises(TimeoutError, match="takes too long"):
+        ask(ours)
 
 
 def test_a_proxy_is_asked_for_a_tunnel(ends: Ends) -> None:

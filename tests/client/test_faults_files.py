@@ -71,7 +71,10 @@ def test_a_dotfile_that_is_none(tool: Tool, kind: str) -> None:
         assert "Is a directory" in done.stderr
         assert (tool.dotfile / "inside").is_dir()
         return
-    assert (done.returncode, done.stderr) == (0, "")
+    moved = kind in ("garbage", "huge", "pipe", "link to itself")
+    said = f"{tool.dotfile} could not be read; it is {tool.dotfile}.unreadable now.\n"
+    assert (done.returncode, done.stderr) == (0, said * moved)
+    assert os.path.lexists(f"{tool.dotfile}.unreadable") == moved
     tool.start()
     assert len(tool.queued()) == 1 + (kind == "link")
     assert tool.dotfile.is_symlink() == (kind in ("link", "dangling link"))
@@ -180,7 +183,7 @@ def test_a_queue_cut_anywhere(tool: Tool) -> None:
 
     def post(_url: str, body: bytes) -> Answer:
         sent.append(body)
-        return Answer(200)
+        return Answer(200, {"accepted": 1, "dropped": []})
 
     for cut in range(len(raw) + 1):
         path.write_bytes(raw[:cut])

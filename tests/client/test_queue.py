@@ -49,6 +49,28 @@ def test_taking_moves_everything_once(folder: str) -> None:
     assert not queue.take(folder)
 
 
+def test_what_is_taken_meanwhile_is_not_overlooked(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender renames the queue between two looks of who asks what waits: before any of them."""
+    lines = queue.lines
+    for moment in range(2):
+        queue.append(folder, DIGEST, event(1))
+        queue.append(folder, DIGEST, event(2))
+        looks: list[str] = []
+
+        def look(path: str) -> tuple[list[tuple[str, bytes]], int]:
+            if len(looks) == moment:  # noqa: B023 - called within the turn
+                assert queue.take(folder)
+            looks.append(path)  # noqa: B023
+            return lines(path)
+
+        monkeypatch.setattr(queue, "lines", look)
+        assert numbers(folder) == [1, 2]
+        monkeypatch.setattr(queue, "lines", lines)
+        queue.empty(folder)
+
+
 def test_an_event_is_kept_while_somebody_holds_the_lock(folder: str) -> None:
     """A stopped process with the lock must not make the host wait, nor cost the event."""
     import fcntl

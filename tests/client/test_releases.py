@@ -105,6 +105,15 @@ def test_off_holds(program: Program, word: str) -> None:
     assert "installationId" not in program.answers()
 
 
+@pytest.mark.parametrize("version", ["9.0.0", "main"])
+def test_off_holds_at_whatever_version_it_was_said(program: Program, version: str) -> None:
+    """An older version, or none at all: those that were answered before do not ask later ones."""
+    program.agree("10.0.0")
+    assert program.run("telemetry", "off", TOOL_VERSION=version).returncode == 0
+    for later in ("10.0.0", "11.0.0"):
+        assert not program.asks(later)
+
+
 def test_on_after_off_is_another_installation(program: Program) -> None:
     """`on` makes a new random identifier, and holds at the next release."""
     program.answer("y", "10.0.0")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from askfirst.client import dotfile, log, queue, spawn
+from askfirst.client import dotfile, log, queue, sender, spawn
 from askfirst.client.sender import OLDEST_MS, Answer, Sender, utc
 from askfirst.client.spawn import collector_url
 from askfirst.contract.event import form, new_id, now_ms
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CONTRACT = parse(GOOD)
 OLDER = "sha256:" + "0" * 64
+TAKEN = Answer(200, {"accepted": 1, "dropped": []})
 
 
 class Case:
@@ -73,7 +74,7 @@ class Case:
     def post(self, url: str, body: bytes) -> Answer:
         self.posts.append((url, body))
         self.during()
-        return self.answers.pop(0) if self.answers else Answer(200, {"accepted": 1, "dropped": []})
+        return self.answers.pop(0) if self.answers else TAKEN
 
     def waiting(self) -> list[bytes]:
         return [event for _, event in queue.waiting(self.folder)]
@@ -117,6 +118,32 @@ def test_what_will_never_be_accepted_is_forgotten(case: Case, status: int) -> No
     assert f" {status} " in log.read(case.folder)
 
 
+@pytest.mark.parametrize("body", [None, [], "accepted", {}, {"ok": True}, {"erased": 1}])
+@pytest.mark.parametrize("status", [200, 400, 404, 413, 415, 422])
+def test_what_no_collector_said_settles_nothing(case: Case, status: int, body: object) -> None:
+    """A proxy's page, or whoever has the domain now: the events wait for the collector."""
+    events = case.queue(2)
+    case.answers = [Answer(status, body)]
+    assert not case.sender().run()
+    assert case.waiting() == events
+    assert log.read(case.folder) == ""
+    assert spawn.read_schedule(case.folder)[1] == 1
+    assert f"answered {status}" in case.said[-1]
+
+
+@pytest.mark.parametrize("body", [None, "erased", {}, {"accepted": 1, "dropped": []}])
+def test_what_no_collector_said_confirms_no_erasure(case: Case, body: object) -> None:
+    case.queue(1)
+    dotfile.refuse(case.dotfile, "1.4.0", "2026-11-25", revoked=True, erasing=True)
+    installation = dotfile.read(case.dotfile).erasing
+    case.answers = [Answer(200, body), Answer(404, {"error": "unknown tool"})]
+    for _ in case.answers.copy():
+        assert not case.sender().run()
+        assert dotfile.read(case.dotfile).erasing == installation
+    assert "answered 200, but not as a collector does;" in case.said[0]
+    assert "answered 404;" in case.said[1]
+
+
 @pytest.mark.parametrize("status", [0, 301, 401, 408, 429, 500, 502, 503, 599])
 def test_what_may_be_accepted_later_is_kept(case: Case, status: int) -> None:
     events = case.queue(2)
@@ -152,7 +179,7 @@ def test_retry_after_is_honoured(case: Case) -> None:
 
 def test_after_a_failure_in_the_middle_the_rest_is_kept(case: Case) -> None:
     events = case.queue(250)
-    case.answers = [Answer(200), Answer(503)]
+    case.answers = [TAKEN, Answer(503)]
     assert not case.sender().run()
     assert case.waiting() == events[200:]
     assert case.sender().run()
@@ -209,6 +236,20 @@ def test_events_past_their_age_and_torn_lines_are_counted(case: Case) -> None:
     assert queue.lost(case.folder) == 2
 
 
+def test_what_is_too_old_goes_though_nothing_can_be_delivered(case: Case) -> None:
+    """The notice promises that nothing lies on a machine for longer than 30 days."""
+    old = case.event(now_ms() - OLDEST_MS - 1000)
+    queue.append(case.folder, CONTRACT.digest, old)
+    young = case.queue(1)
+    case.answers = [Answer(503), Answer(503)]
+    for _ in range(2):
+        assert not case.sender().run()
+        assert case.waiting() == young
+        assert queue.lost(case.folder) == 1
+    found = [path.read_bytes() for path in Path(case.folder).iterdir()]
+    assert not any(old in raw for raw in found)
+
+
 def test_an_erasure_is_sent_until_it_is_confirmed(case: Case) -> None:
     case.queue(1)
     dotfile.refuse(case.dotfile, "1.4.0", "2026-11-25", revoked=True, erasing=True)
@@ -221,6 +262,25 @@ def test_an_erasure_is_sent_until_it_is_confirmed(case: Case) -> None:
     assert [url for url, _ in case.posts] == ["https://telemetry.example.org/v1/erasures"] * 2
     assert json.loads(case.posts[0][1]) == {"tool": "stratus", "installationId": installation}
     assert not os.path.exists(case.folder)
+
+
+def test_two_that_ask_for_the_same_erasure(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that had to wait finds it done, and asks for nothing."""
+    dotfile.refuse(case.dotfile, "1.4.0", "2026-11-25", revoked=True, erasing=True)
+    case.answers = [Answer(200, {"erased": 1})]
+    first, second = case.sender(), case.sender()
+    wait_lock = sender.wait_lock
+    waited: list[float] = []
+
+    def later(fd: int, patience: float) -> bool | None:
+        waited.append(patience)
+        assert len(waited) > 1 or first.run()
+        return wait_lock(fd, patience)
+
+    monkeypatch.setattr(sender, "wait_lock", later)
+    assert second.run()
+    assert len(waited) == 2
+    assert len(case.posts) == 1
 
 
 def test_with_nothing_queued_nothing_is_made(case: Case) -> None:
@@ -252,6 +312,14 @@ def test_a_delivery_is_due_once_per_period(tmp_path: Path) -> None:
     assert not spawn.claim(folder, 1_000_001, 3_600_000)
     assert not spawn.claim(folder, 4_599_999, 3_600_000)
     assert spawn.claim(folder, 4_600_000, 3_600_000)
+
+
+@pytest.mark.parametrize("days", [7, 30])
+def test_no_period_is_longer_than_a_date_that_is_believed(tmp_path: Path, days: int) -> None:
+    """Else every run would start a sender, until one of them has planned the next."""
+    assert spawn.claim(str(tmp_path), 1_000_000, days * 86_400_000)
+    assert not spawn.claim(str(tmp_path), 1_000_001, days * 86_400_000)
+    assert spawn.read_schedule(str(tmp_path))[0] == 1_000_000 + 7 * 86_400_000
 
 
 def test_a_clock_that_was_wrong_does_not_stop_deliveries(tmp_path: Path) -> None:
@@ -332,7 +400,7 @@ def test_the_rest_is_kept_as_it_is_where_there_is_no_room(
 ) -> None:
     """Then a sender that fails sends again what it has sent, and the collector knows it by id."""
     events = case.queue(250)
-    case.answers = [Answer(200), Answer(503)]
+    case.answers = [TAKEN, Answer(503)]
 
     def full(_fd: int) -> None:
         raise OSError(28, "No space left on device")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from askfirst.contract.hashing import deep_hash, hash_text, leaf_text
+from askfirst.contract.hashing import hash_text, leaf_text
+from tests.contract.deep import deep_hash
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 

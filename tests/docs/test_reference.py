@@ -255,6 +255,7 @@ CHANGES = {  # words of the how-to -> what is replaced in a contract, by what
     "a purpose": ('"How many?"', '"How many notes?"'),
     "`details`": ("https://example.org", "https://example.com"),
     "`contact`": ("ada@", "grace@"),
+    "`collector`": ("https://telemetry.", "https://elsewhere."),
 }
 
 

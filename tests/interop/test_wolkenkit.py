@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from askfirst.contract.event import now_ms
-from askfirst.contract.hashing import deep_hash, hash_text
+from askfirst.contract.hashing import hash_text
+from tests.contract.deep import deep_hash
 from tests.interop.conftest import Collector, Successor
 from tests.interop.published import INIT, Outcome, Wolkenkit, send
 

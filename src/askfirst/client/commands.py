@@ -4,6 +4,7 @@ import os
 import sys
 import time
 
+from askfirst import MOST_ANSWERS, read_file
 from askfirst.client import dotfile, folders, log, queue, recording, spawn
 from askfirst.client.vocabulary import ALIASES, COMMANDS
 from askfirst.contract.event import new_installation
@@ -25,16 +26,20 @@ TRIES = 3  # of `erase`, before it goes on in the background at later runs
 
 def run(telemetry: "Telemetry", argv: "list[str]") -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage."""
-    verbose = "--verbose" in argv
     words = [ALIASES.get(word, word) for word in argv if word != "--verbose"] or ["status"]
     if "--help" in words or "-h" in words:
         return _help(telemetry)
     if len(words) > 1 or words[0] not in COMMANDS:
         _error(f"telemetry: {' '.join(words)!r} is no command; use {', '.join(COMMANDS)}")
         return 2
-    telemetry.verbose = telemetry.verbose or verbose
+    telemetry.verbose |= "--verbose" in argv
     try:
-        return _RUN[words[0]](telemetry)
+        if words[0] in _RUN:
+            return _RUN[words[0]](telemetry)
+        places = telemetry.places()
+        if places is not None:
+            return _AT_HOME[words[0]](telemetry, places)
+        _error("telemetry: HOME is not a folder of yours, so no answer can be kept; set HOME")
     except ContractError as error:
         _error(f"telemetry: {error}")
     except BrokenPipeError:
@@ -44,9 +49,9 @@ def run(telemetry: "Telemetry", argv: "list[str]") -> int:
     return 1
 
 
-def refuse(places: "Places", version: str, *, revoked: bool = False) -> None:
+def refuse(places: "Places", version: str) -> None:
     """Record a No, everywhere, and leave nothing of an earlier Yes. Raises OSError."""
-    dotfile.refuse(places.dotfile, version, today(), revoked=revoked)
+    dotfile.refuse(places.dotfile, version, today())
     queue.purge(places.folder)
 
 
@@ -69,9 +74,8 @@ def _status(telemetry: "Telemetry") -> int:
         waiting = queue.waiting(places.folder)
         size = sum(len(event) for _, event in waiting)
         lost = queue.lost(places.folder)
-        _print(
-            f"  waiting  {len(waiting)} events, {size} bytes" + (f"; {lost} given up" * (lost > 0))
-        )
+        given_up = f"; {lost} given up" * (lost > 0)
+        _print(f"  waiting  {len(waiting)} events, {size} bytes{given_up}")
         if decision.send and not folders.can_write(places.folder):
             _print(f"  keeping  nothing can be written in {places.folder}; events are not kept")
         sent = log.read(places.folder).splitlines()
@@ -91,12 +95,10 @@ def _status(telemetry: "Telemetry") -> int:
     return 0
 
 
-def _on(telemetry: "Telemetry") -> int:
-    places = _home(telemetry)
-    if places is None:
-        return 1
+def _on(telemetry: "Telemetry", places: "Places") -> int:
     contract = telemetry.contract()
-    dotfile.agree(places.dotfile, telemetry.version, contract, today())
+    found = dotfile.agree(places.dotfile, telemetry.version, contract, today(), overrule=True)
+    _say_moved(places, found)
     _print(f"Telemetry of {contract.title} is on. Thank you.")
     decision = recording.decide(telemetry, terminal=False)
     if not decision.send:
@@ -106,13 +108,39 @@ def _on(telemetry: "Telemetry") -> int:
     return 0
 
 
-def _off(telemetry: "Telemetry") -> int:
-    places = _home(telemetry)
-    if places is None:
-        return 1
-    refuse(places, telemetry.version, revoked=True)
-    _print(f"Telemetry of {telemetry.contract().title} is off. What was unsent is deleted.")
+def _off(telemetry: "Telemetry", places: "Places") -> int:
+    contract = telemetry.contract()
+    before = dotfile.read(places.dotfile)
+    found = dotfile.refuse(places.dotfile, telemetry.version, today(), revoked=True)
+    queue.purge(places.folder)
+    _blank(dotfile.aside(places.dotfile))
+    _say_moved(places, found)
+    _print(f"Telemetry of {contract.title} is off. What was unsent is deleted.")
+    if before.installation:
+        _say_kept(contract)
     return 0
+
+
+def _say_kept(contract: "Contract") -> None:
+    days = contract.retention_days
+    _error(f"What was sent goes after {days} days; `erase`, instead of `off`, deletes it too.")
+
+
+def _say_moved(places: "Places", found: "dotfile.Dotfile") -> None:
+    """Say where a file is that was no dotfile: the host program may want its own back."""
+    if found.status == "unreadable":
+        _error(f"{places.dotfile} could not be read; it is {dotfile.aside(places.dotfile)} now.")
+
+
+def _blank(path: str) -> None:
+    """Take the UUID out of a broken dotfile that was moved aside. Raises OSError."""
+    raw = read_file(path, MOST_ANSWERS) or b""
+    if b"installationId" in raw:
+        import re
+
+        raw = re.sub(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", b"-" * 36, raw)
+        with open(path, "rb+") as file:
+            file.write(raw)
 
 
 def _show(telemetry: "Telemetry") -> int:
@@ -123,9 +151,8 @@ def _show(telemetry: "Telemetry") -> int:
         _error(f"Nothing is sent: {decision.explain()}. After a Yes, it would look like this.")
     waiting = queue.waiting(places.folder) if places is not None else []
     if waiting:
-        _error(
-            f"{len(waiting)} waiting to be sent to {spawn.collector_url(contract, telemetry.env)}:"
-        )
+        collector = spawn.collector_url(contract, telemetry.env)
+        _error(f"{len(waiting)} waiting to be sent to {collector}:")
         for _, event in waiting:
             _print(event.decode("ascii"))
     if not is_released(telemetry.version):
@@ -136,9 +163,8 @@ def _show(telemetry: "Telemetry") -> int:
         _error("Nothing is recorded: this installation is not in the sample. Else it would be:")
     else:
         _error("The next event would be:")
-    example = recording.form(
-        telemetry, contract.commands[0], _examples(telemetry), _or_new(installation)
-    )
+    installation = installation or new_installation()
+    example = recording.form(telemetry, contract.commands[0], _examples(telemetry), installation)
     _print(example.encode().decode("ascii"))
     return 0
 
@@ -152,41 +178,48 @@ def _log(telemetry: "Telemetry") -> int:
     return 0
 
 
-def _send(telemetry: "Telemetry") -> int:
-    places = _home(telemetry)
-    if places is None:
-        return 1
+def _send(telemetry: "Telemetry", places: "Places") -> int:
     decision = recording.decide(telemetry, terminal=False)
     if not decision.send and decision.reason != "erasing":
         _error(f"Nothing is sent: {decision.explain()}.")
         return 1
-    count = len(queue.waiting(places.folder))
-    if not _sender(telemetry, places).run(PATIENCE_S):
+    sender = _sender(telemetry, places)
+    if not sender.run(PATIENCE_S):
         return 1
-    _print("Nothing was waiting." if count == 0 else f"{count} event{'s' * (count > 1)} sent.")
-    return 0
+    others = (sender.dropped, "dropped"), (sender.refused, "refused"), (sender.given_up, "given up")
+    rest = "".join(f"; {count} {what}" for count, what in others if count)
+    told = f"{sender.sent} event{'s' * (sender.sent != 1)} sent{rest}."
+    _print(told if sender.sent or rest else "Nothing was waiting.")
+    return 1 if sender.refused else 0
 
 
-def _erase(telemetry: "Telemetry") -> int:
-    places = _home(telemetry)
-    if places is None:
-        return 1
+def _erase(telemetry: "Telemetry", places: "Places") -> int:
+    contract = telemetry.contract()
     found = dotfile.read(places.dotfile)
+    if found.status == "unreadable":
+        _error(f"telemetry: {places.dotfile} cannot be read, so what to erase is unknown; mend it")
+        return 1
     if not found.installation and not found.erasing:
         _print("There is nothing to erase: this installation has no identifier.")
+        _say_kept(contract)
         return 0
-    if not found.erasing:
-        dotfile.refuse(places.dotfile, telemetry.version, today(), revoked=True, erasing=True)
-        queue.purge(places.folder)
+    dotfile.refuse(places.dotfile, telemetry.version, today(), revoked=True, erasing=True)
+    queue.empty(places.folder)  # not the lock: a batch may be under way, and has to come first
+    sender = _sender(telemetry, places)
     for attempt in range(TRIES):
         if attempt:
             time.sleep(2.0**attempt)  # the collector may be starting again
-        if _sender(telemetry, places).run(PATIENCE_S):
+        if sender.run(PATIENCE_S):
+            if dotfile.read(places.dotfile).erasing:
+                break
             _print("Everything that was collected from here is deleted, and telemetry is off.")
             return 0
+    who = "The collector"
+    if sender.collector != contract.collector:
+        who = f"{contract.collector}, not asked while ASKFIRST_COLLECTOR is set,"
     _error(
-        "Telemetry is off. The collector has not confirmed the erasure yet; it is tried again "
-        f"whenever {telemetry.contract().name} runs, until it has."
+        f"Telemetry is off. {who} has not confirmed the erasure yet; it is tried again whenever "
+        f"{contract.name} runs, until it has."
     )
     return 1
 
@@ -201,11 +234,7 @@ def _examples(telemetry: "Telemetry") -> "dict[str, object]":
     """Make up a value for every field, to show its form."""
     made_up: dict[str, object] = {"hash": "example", "version": "1.0.0", "flag": True}
     return {
-        name: field.values[0]
-        if field.values
-        else field.buckets[0]
-        if field.buckets
-        else made_up[field.treatment]
+        name: (*field.values, *field.buckets, made_up.get(field.treatment))[0]
         for name, field in telemetry.contract().fields.items()
     }
 
@@ -224,17 +253,6 @@ def _in_sample(contract: "Contract", places: "Places | None") -> str:
     return f"{share}; this installation is {within}in it"
 
 
-def _or_new(installation: str) -> str:
-    return installation or new_installation()
-
-
-def _home(telemetry: "Telemetry") -> "Places | None":
-    places = telemetry.places()
-    if places is None:
-        _error("telemetry: HOME is not a folder of yours, so no answer can be kept; set HOME")
-    return places
-
-
 def _help(telemetry: "Telemetry") -> int:
     name = telemetry.contract().name
     _print(f"Usage: {name} telemetry [{'|'.join(COMMANDS)}] [--verbose]\n")
@@ -251,12 +269,5 @@ def _error(text: str) -> None:
     print(text, file=sys.stderr)  # noqa: T201 - a command's remark
 
 
-_RUN = {
-    "status": _status,
-    "on": _on,
-    "off": _off,
-    "show": _show,
-    "log": _log,
-    "send": _send,
-    "erase": _erase,
-}
+_RUN = {"status": _status, "show": _show, "log": _log}
+_AT_HOME = {"on": _on, "off": _off, "send": _send, "erase": _erase}

@@ -120,7 +120,7 @@ def _answers(
 
 
 def _latest(answers: "dict[str, dict[str, object]]") -> str:
-    """Return the answered version of highest precedence; '' if none is a version."""
-    known = [(precedence(text), text) for text in answers]
-    versions = [(key, text) for key, text in known if key is not None]
-    return max(versions)[1] if versions else ""
+    """Return the answered version of highest precedence; else one that was revoked; else ''."""
+    known = [(precedence(text) or (), text, answer) for text, answer in answers.items()]
+    off = [row[:2] for row in known if row[2].get("revoked") and not row[2]["sendTelemetry"]]
+    return max([row[:2] for row in known if row[0]] or off or [((), "")])[1]

@@ -4,7 +4,7 @@ import errno
 import os
 
 from askfirst import MOST_ANSWERS, read_file
-from askfirst.client.folders import can_write, make_folder
+from askfirst.client.folders import can_write, make_folder, replace
 from askfirst.contract.event import is_uuid, new_installation
 from askfirst.contract.jsontext import loads
 
@@ -67,16 +67,26 @@ def understand(raw: "bytes | None") -> Dotfile:
     return Dotfile("read", data) if isinstance(data, dict) else Dotfile("unreadable", {})
 
 
-def agree(path: str, version: str, contract: "Contract", today: str) -> Dotfile:
+def agree(
+    path: str, version: str, contract: "Contract", today: str, *, overrule: bool = False
+) -> Dotfile:
     """Record a Yes to `contract` for `version`; makes the UUID if there is none.
 
-    `today` is an ISO day, UTC. Raises OSError if the file cannot be written.
+    `today` is an ISO day, UTC. `overrule` takes back every No but those to older versions. Raises
+    OSError if the file cannot be written.
     """
 
     def change(data: "dict[str, object]") -> None:
         if not Dotfile("read", data).installation:
             data["installationId"] = new_installation()
-        _versions(data)[version] = {
+        versions = _versions(data)
+        if overrule:
+            from askfirst.contract.version import is_newer
+
+            for other, answer in Dotfile("read", data).answers.items():
+                if not (answer["sendTelemetry"] or is_newer(version, other)):
+                    del versions[other]
+        versions[version] = {
             "sendTelemetry": True,
             "decidedAt": today,
             "contract": contract.digest,
@@ -91,14 +101,14 @@ def refuse(
 ) -> Dotfile:
     """Record a No for `version`, make every earlier answer No, and delete the UUID.
 
-    `revoked` marks, with its day, a No that was not an answer to the question but `telemetry off`:
-    it is not asked again. `erasing` keeps the installation's hash until the collector has
-    forgotten it.
+    `revoked` marks, with its day, that it was not an answer to the question but `telemetry off`: no
+    version asks again. `erasing` keeps the installation's hash until the collector has
+    forgotten it; while one is kept, nothing is recorded of another.
     """
 
     def change(data: "dict[str, object]") -> None:
         uuid = data.pop("installationId", None)
-        if erasing and isinstance(uuid, str):
+        if erasing and isinstance(uuid, str) and not Dotfile("read", data).erasing:
             from askfirst.contract.hashing import hash_text
 
             data["erasing"] = hash_text(uuid, uuid)
@@ -108,17 +118,20 @@ def refuse(
                 answer["sendTelemetry"] = False
                 answer.pop("agreed", None)
                 answer.pop("contract", None)
+                if revoked:
+                    answer["revoked"] = today
         answer = {"sendTelemetry": False, "decidedAt": today}
         versions[version] = {**answer, "revoked": today} if revoked else answer
 
     return _edit(path, change)
 
 
-def erased(path: str) -> Dotfile:
-    """Note that the collector has forgotten the installation."""
+def erased(path: str, installation: str) -> Dotfile:
+    """Note that the collector has forgotten the installation of this hash."""
 
     def change(data: "dict[str, object]") -> None:
-        data.pop("erasing", None)
+        if data.get("erasing") == installation:
+            del data["erasing"]
 
     return _edit(path, change)
 
@@ -136,8 +149,18 @@ def _versions(data: "dict[str, object]") -> "dict[str, object]":
     return versions
 
 
+def aside(path: str) -> str:
+    """Return where a file is kept that was no dotfile: whatever it was, it is not ours to lose."""
+    return os.path.realpath(path) + ".unreadable"
+
+
 def _edit(path: str, change: "Callable[[dict[str, object]], None]") -> Dotfile:
-    """Read, change and replace the file, one process at a time; unknown keys are kept."""
+    """Read, change and replace the file, one process at a time; unknown keys are kept.
+
+    What it returns has the status that was found.
+    """
+    import json
+
     from askfirst.client.lock import hold_folder
 
     target = os.path.realpath(path)  # a link from somebody's dotfiles repository stays a link
@@ -149,27 +172,7 @@ def _edit(path: str, change: "Callable[[dict[str, object]], None]") -> Dotfile:
             if os.path.isdir(target):
                 # the host program's own, perhaps: its author has to set state = "xdg"
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target)
-            os.replace(target, target + ".unreadable")  # whatever it was, it is not ours to lose
+            os.replace(target, aside(target))
         change(found.data)
-        _replace(target, found.data)
-    return Dotfile("read", found.data)
-
-
-def _replace(target: str, data: "dict[str, object]") -> None:
-    import json
-
-    temporary = f"{target}.{os.getpid()}.tmp"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
-    try:
-        with open(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
-            json.dump(data, file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except OSError:
-        try:
-            os.unlink(temporary)
-        except OSError:
-            pass
-        raise
+        replace(target, json.dumps(found.data, indent=2).encode() + b"\n")
+    return found

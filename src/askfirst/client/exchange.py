@@ -3,13 +3,18 @@
 `http.client` would do it, but imports the e-mail package: a sixth of a delivery's CPU.
 """
 
+import io
 import socket
+from time import monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+    from _typeshed import WriteableBuffer
+
 TIMEOUT_S = 15  # for connecting, and for each wait on the socket
+MOST_S = 30  # for an answer in all, however little of it comes at a time
 MOST_BODY = 1_000_000  # bytes of an answer that are read
 LONGEST_LINE = 65_536  # bytes, with its end
 MOST_LINES = 100  # of an answer's head
@@ -17,6 +22,24 @@ MOST_LINES = 100  # of an answer's head
 
 class BadAnswerError(ValueError):
     """What is not HTTP, or ends in the middle."""
+
+
+class _Within(io.RawIOBase):
+    """A connection that is read for MOST_S; then a TimeoutError is raised."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.end = monotonic() + MOST_S
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: "WriteableBuffer") -> int:
+        left = self.end - monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer takes too long")
+        self.connection.settimeout(min(left, TIMEOUT_S))
+        return self.connection.recv_into(into)
 
 
 def connect(host: str, port: int) -> socket.socket:
@@ -34,7 +57,7 @@ def tunnel(connection: socket.socket, host: str, port: int, headers: "dict[str, 
     """Have a proxy join us to a server. Raises OSError or BadAnswerError."""
     place = authority(host, port, 0)
     connection.sendall(_head("CONNECT", place, {"Host": place, **headers}))
-    with connection.makefile("rb") as file:
+    with io.BufferedReader(_Within(connection)) as file:
         status, _ = _read_head(file)
     if not 200 <= status < 300:
         raise OSError(f"the proxy answered {status}")
@@ -49,7 +72,7 @@ def post(
     """
     whole = {**headers, "Content-Length": str(len(body)), "Connection": "close"}
     connection.sendall(_head("POST", target, whole) + body)
-    with connection.makefile("rb") as file:
+    with io.BufferedReader(_Within(connection)) as file:
         status, said = _read_head(file)
         return status, said, _read_body(file, status, said)
 

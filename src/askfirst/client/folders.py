@@ -23,16 +23,32 @@ def can_write(folder: str) -> bool:
 
 def put(path: str, raw: bytes) -> None:
     """Make or replace a file of ours that can be done without: no room for it is no mistake."""
-    temporary = f"{path}.{os.getpid()}.tmp"
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(raw)
-        os.replace(temporary, path)
+        replace(path, raw, sync=False)
     except OSError:  # a full disk, or no folder yet
+        pass
+
+
+def replace(path: str, raw: bytes, *, alone: bool = False, sync: bool = True) -> None:
+    """Make or replace a file of ours. Raises OSError, and leaves no litter then.
+
+    `alone` says that no other process does it too: what a killed one left is written over.
+    """
+    temporary = f"{path}.tmp" if alone else f"{path}.{os.getpid()}.tmp"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        with open(os.open(temporary, flags, 0o600), "wb") as file:
+            file.write(raw)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
         try:
             os.unlink(temporary)
         except OSError:
             pass
+        raise
 
 
 def open_own(path: str) -> int:

@@ -4,10 +4,6 @@ import os
 import sys
 import time
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import TracebackType
-
 
 def try_lock(fd: int) -> "bool | None":
     """Take the exclusive lock of an open file if nobody has it; released when it is closed.
@@ -82,11 +78,6 @@ class hold_folder:  # noqa: N801 - used like a function
         self._fd = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
         wait_lock(self._fd, 2.0)
 
-    def __exit__(
-        self,
-        kind: "type[BaseException] | None",
-        error: "BaseException | None",
-        trace: "TracebackType | None",
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._fd >= 0:
             os.close(self._fd)

@@ -108,8 +108,9 @@ def lines(path: str) -> "tuple[list[tuple[str, bytes]], int]":
 
 def waiting(folder: str) -> "list[tuple[str, bytes]]":
     """Return everything that is not yet delivered, oldest first."""
-    names = (SENDING, QUEUE, *_alone(folder))
-    return [row for name in names for row in lines(os.path.join(folder, name))[0]]
+    names = (QUEUE, *_alone(folder), SENDING)  # the last gets what a sender moves meanwhile
+    *later, first = [lines(os.path.join(folder, name))[0] for name in names]
+    return list(dict.fromkeys(row for rows in (first, *later) for row in rows))
 
 
 def lost(folder: str) -> int:

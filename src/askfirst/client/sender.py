@@ -32,13 +32,11 @@ MOST_EVENTS = 200  # of one batch, about 80 KB
 OLDEST_MS = 30 * 86_400_000  # the collector knows duplicates for twice as long
 SOON_S, LATEST_S = 60, 86_400  # the first and the longest pause after failures
 WITHDRAWN = ("never-asked", "refused", "refused-earlier", "revoked")  # then what waits is deleted
-NEVER = (400, 404, 413, 415, 422)  # "this batch will never be accepted"
+NEVER = (400, 404, 413, 415, 422)  # "this batch will never be accepted"; the body says why
 
 
 class Answer:
     """What a collector said: `status` 0 if nothing; `retry_after` in seconds; `body` as JSON."""
-
-    __slots__ = ("body", "retry_after", "status", "why")
 
     def __init__(
         self, status: int, body: object = None, retry_after: float = 0, why: str = ""
@@ -47,6 +45,10 @@ class Answer:
         self.body = body
         self.retry_after = retry_after
         self.why = why
+
+    def said(self, key: str) -> object:
+        """Return what only a collector says: a proxy or a parked domain may answer 200 as well."""
+        return self.body.get(key) if isinstance(self.body, dict) else None
 
 
 class Sender:
@@ -71,16 +73,14 @@ class Sender:
         self.deliver_every: float = work["deliver_every"]
         self.env = env
         self.post: Post = post
-        self.say = say or _silent
+        self.say = say or (lambda _: None)
         self.collector = spawn.collector_url(self.contract, env)
         self.installation = ""
+        self.sent = self.dropped = self.refused = self.given_up = 0  # events, so far
         self._mark = ""
 
     def run(self, patience: float = 0) -> bool:
-        """Deliver everything; False if something still waits.
-
-        `patience` is how long to wait for another delivery, in seconds.
-        """
+        """Deliver all, after `patience` seconds for another delivery; False if something waits."""
         answers = dotfile.read(self.dotfile)
         self.installation = answers.installation
         if answers.erasing:
@@ -133,7 +133,10 @@ class Sender:
     def _deliver(self) -> bool:
         sending = os.path.join(self.folder, queue.SENDING)
         while os.path.lexists(sending) or queue.take(self.folder):
-            rows, gone = self._worth_sending(*queue.lines(sending))
+            found, torn = queue.lines(sending)
+            rows, gone = self._worth_sending(found, torn)
+            if rows and len(rows) < len(found) + torn and _replace(sending, rows):
+                gone = self._count(gone)
             while rows:
                 digest = rows[0][0]
                 batch = [event for own, event in rows[:MOST_EVENTS] if own == digest]
@@ -161,7 +164,13 @@ class Sender:
         answer = self.post(self.collector + "/v1/events", body)
         if not self.allowed():
             return self._stop()
-        if answer.status != 200 and answer.status not in NEVER:
+        accepted = answer.said("accepted") if answer.status == 200 else None
+        if isinstance(accepted, int):
+            self.sent += accepted
+            self.dropped += len(batch) - accepted
+        elif answer.status in NEVER and answer.said("error"):
+            self.refused += len(batch)
+        else:
             self._back_off(answer)
             return False
         self.say(f"{self.collector} answered {answer.status}: {dumps(answer.body)}")
@@ -184,20 +193,25 @@ class Sender:
 
     def _erase(self) -> bool:
         installation = dotfile.read(self.dotfile).erasing
+        if not installation:
+            return True  # another has done it meanwhile
         body = dumps({"tool": self.contract.name, "installationId": installation}).encode("ascii")
         answer = self.post(self.collector + "/v1/erasures", body)
-        if answer.status != 200:
+        if answer.status != 200 or not isinstance(answer.said("erased"), int):
             self._back_off(answer)
             return False
         self.say(f"{self.collector} answered 200: {dumps(answer.body)}")
-        dotfile.erased(self.dotfile)
-        queue.purge(self.folder)
+        if self.collector != self.contract.collector:  # which has still to be asked
+            self._plan(0)
+            return True
+        queue.purge(self.folder)  # first: nothing is recorded until it is noted as erased
+        dotfile.erased(self.dotfile, installation)
         return True
 
     def _worth_sending(
         self, rows: "list[tuple[str, bytes]]", torn: int
     ) -> "tuple[list[tuple[str, bytes]], int]":
-        """Return (the rest, how many are given up) without what is torn, too old or revoked."""
+        """Return (the rest, how many are given up): not what is torn, too old or revoked."""
         own = hash_text(self.installation, self.installation).encode("ascii")
         horizon = now_ms() - OLDEST_MS
         rows = [row for row in rows if own in row[1]]  # `off` takes back what was recorded before
@@ -208,10 +222,12 @@ class Sender:
         """Count what was given up, once it is forgotten; return what is still to be counted."""
         if gone:
             queue.add_lost(self.folder, gone)
+            self.given_up += gone
         return 0
 
     def _back_off(self, answer: Answer) -> None:
         why = f"answered {answer.status}" if answer.status else f"did not answer: {answer.why}"
+        why += ", but not as a collector does" * (answer.status == 200)
         self.say(f"{self.collector} {why}; what waits is kept and tried again later")
         _, failures = spawn.read_schedule(self.folder)
         pause = min(SOON_S * 2.0 ** min(failures, 20), LATEST_S)
@@ -278,15 +294,9 @@ def _replace(path: str, rows: "list[tuple[str, bytes]]") -> bool:
 
     Should the sender die then, it sends again what it has sent, and the collector knows it by id.
     """
-    temporary = path + ".tmp"
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.writelines(as_line(*row) for row in rows)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        folders.replace(path, b"".join(as_line(*row) for row in rows), alone=True)
     except OSError:
-        folders.discard(temporary)
         return False
     return True
 
@@ -297,9 +307,6 @@ def _timestamp(event: bytes) -> int:
         return int(wire["timestamp"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return 0
-
-
-def _silent(text: str) -> None: ...
 
 
 def utc(ms: int) -> str:

@@ -4,7 +4,7 @@ import os
 import sys
 
 from askfirst import HERE, read_file
-from askfirst.client import SCHEDULE, is_due
+from askfirst.client import LONGEST_PAUSE_MS, SCHEDULE, is_due
 from askfirst.client.folders import make_folder, open_own
 from askfirst.client.lock import try_lock
 from askfirst.contract import dumps, now_ms
@@ -95,7 +95,7 @@ def claim(folder: str, now: int, every: int) -> bool:
         schedule = os.read(fd, 64)
         if not is_due(schedule, now):
             return False
-        _write(fd, now + every, _understand(schedule)[1])
+        _write(fd, now + min(every, LONGEST_PAUSE_MS), _understand(schedule)[1])
         return True
     finally:
         os.close(fd)

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from askfirst import __version__
 from askfirst.client import exchange
 from askfirst.client.sender import Answer
-from askfirst.contract.jsontext import loads
+from askfirst.contract.jsontext import dumps, loads
 from askfirst.contract.loading import is_loopback
 
 TYPE_CHECKING = False
@@ -23,9 +23,8 @@ LONGEST_RETRY_AFTER_S = 7 * 86_400
 def post(url: str, body: bytes) -> Answer:
     """POST JSON and return the answer; a network that fails is an Answer with status 0.
 
-    TLS is verified with the system's roots (and SSL_CERT_FILE, SSL_CERT_DIR). Proxies come from
-    https_proxy, http_proxy, all_proxy and no_proxy, upper case too, credentials in the URL (RFC
-    7617). Redirects are not followed.
+    TLS is verified with the system's roots (and SSL_CERT_FILE, SSL_CERT_DIR). Redirects are not
+    followed. For proxies see `proxy_for`.
     """
     headers = {
         "Content-Type": "application/json",
@@ -56,6 +55,7 @@ def _exchange(url: str, body: bytes, headers: "dict[str, str]", roots: str) -> A
         status, said, raw = exchange.post(connection, target, {**more, **headers}, body)
     try:
         told = loads(raw.decode("utf-8"))
+        dumps(told)  # so that it can be shown: 1e999 is read, but no number
     except (ValueError, RecursionError):
         told = None
     return Answer(status, told, _seconds(said.get("retry-after", "")))
@@ -64,8 +64,8 @@ def _exchange(url: str, body: bytes, headers: "dict[str, str]", roots: str) -> A
 def _hashed_roots() -> str:
     """Return the folder where the system keeps its roots by their hashes, or ''.
 
-    OpenSSL then reads the few that it needs. The system's file holds the same ones, but reading all
-    of that costs as much CPU as the rest of a delivery. A file that SSL_CERT_FILE names is read.
+    OpenSSL reads the few that it needs there. Reading the system's file with all of them costs as
+    much CPU as the rest of a delivery.
     """
     folder = ssl.get_default_verify_paths().capath or ""
     if not folder or "SSL_CERT_FILE" in os.environ:
@@ -104,7 +104,7 @@ def _connect(url: str, roots: str) -> "tuple[socket, str, dict[str, str]]":
 
 
 def _read_proxy(proxy: str) -> "tuple[str, int, dict[str, str]]":
-    """Return a proxy's host, its port, and the header that holds what its URL has of credentials.
+    """Return a proxy's host, its port, and a header with the credentials in its URL (RFC 7617).
 
     Raises ValueError, without the URL: it may hold a password, and this text is shown to people.
     """
@@ -125,9 +125,9 @@ def _read_proxy(proxy: str) -> "tuple[str, int, dict[str, str]]":
 
 
 def proxy_for(scheme: str, host: str, port: "int | None" = None) -> str:
-    """Return the proxy's URL for a host from the environment, or ''.
+    """Return the proxy's URL for a host from `<scheme>_proxy`, `all_proxy` and `no_proxy`, or ''.
 
-    The lower-case variable wins, so that an empty one turns an upper-case one off.
+    Upper case will do too, but lower case wins: an empty one turns an upper-case one off.
     """
     if is_loopback(host) or _goes_straight(host, port or (443 if scheme == "https" else 80)):
         return ""

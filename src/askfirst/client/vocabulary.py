@@ -10,7 +10,7 @@ COMMANDS = {
     "show": "Print what waits to be sent, and what the next event would be.",
     "log": "Print what was sent, and when.",
     "send": "Deliver what waits now, and wait for it.",
-    "erase": "Have everything that was collected from here deleted.",
+    "erase": "Stop sharing, and have everything that was collected from here deleted.",
 }
 ALIASES = {"--enable": "on", "--disable": "off"}  # the wolkenkit CLI's spelling
 

@@ -47,8 +47,8 @@ class UndeclaredError(ValueError):
 class Event:
     """One recorded command, in the form that leaves the machine.
 
-    `id` is a UUID's text, `installation_id` 64 hex characters, `timestamp` ms UTC; `fields` maps
-    declared names to treated values (text, or a bool for a flag).
+    `installation_id` is 64 hex characters, `timestamp` ms UTC; `fields` maps declared names to
+    treated values.
     """
 
     __slots__ = ("command", "fields", "id", "installation_id", "timestamp", "version")
@@ -90,7 +90,7 @@ def form(
     id: str,  # noqa: A002 - the wire's own word
     timestamp: int,
 ) -> Event:
-    """Form an event from raw values; the only way a value gets from a host program to the wire.
+    """Form an event from raw values.
 
     `installation` is the UUID in the dotfile, `timestamp` ms UTC. A value of None is left out, and
     so is one that a `version` treatment does not let through. Raises UndeclaredError for a command

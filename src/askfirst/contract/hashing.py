@@ -1,4 +1,4 @@
-"""deep-hash: SHA-256 of a secret followed by a value's text, for every leaf.
+"""deep-hash: SHA-256 of a secret followed by a value's text.
 
 The algorithm is npm's deep-hash 1.0.1, which the wolkenkit CLI used, so that both make the same
 pseudonyms. The secret is the installation's UUID; it never leaves the machine.
@@ -6,19 +6,7 @@ pseudonyms. The secret is the installation's UUID; it never leaves the machine.
 
 from askfirst.contract import hash_text, leaf_text
 
-__all__ = ["deep_hash", "hash_text", "javascript_number", "leaf_text"]
-
-
-def deep_hash(value: object, secret: str) -> object:
-    """Hash every leaf of `value`; keys and nesting stay as they are.
-
-    Leaves become the text that JavaScript's `String(leaf)` gives, as the original does.
-    """
-    if isinstance(value, dict):
-        return {key: deep_hash(child, secret) for key, child in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [deep_hash(child, secret) for child in value]
-    return hash_text(leaf_text(value), secret)
+__all__ = ["hash_text", "javascript_number", "leaf_text"]
 
 
 def javascript_number(value: float) -> str:

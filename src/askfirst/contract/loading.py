@@ -3,7 +3,7 @@
 import os
 from itertools import pairwise
 
-from askfirst.contract.model import TREATMENTS, Contract, ContractError, Field
+from askfirst.contract.model import TOLD, TREATMENTS, Contract, ContractError, Field
 from askfirst.contract.version import precedence
 
 TYPE_CHECKING = False
@@ -24,18 +24,7 @@ _NAME = _LOWER | frozenset("0123456789-")
 _COMMAND = _NAME | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ_:.")
 _FIELD = _LOWER | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 
-_TOOL_KEYS = (
-    "name",
-    "title",
-    "organisation",
-    "collector",
-    "details",
-    "contact",
-    "retention_days",
-    "commands",
-    "state",
-    "sample",
-)
+_TOOL_KEYS = (*TOLD, "commands", "state", "sample")
 _FIELD_KEYS = ("treatment", "purpose", "values", "buckets")
 
 
@@ -78,12 +67,9 @@ def from_data(data: "dict[str, Any]", source: str) -> Contract:
 
 def is_tool_name(name: object) -> bool:
     """Tell whether `name` is 1 to 40 of a-z, 0-9 and -, the first a letter."""
-    return (
-        isinstance(name, str)
-        and 1 <= len(name) <= 40
-        and name[0] in _LOWER
-        and _NAME.issuperset(name)
-    )
+    if not isinstance(name, str) or not 1 <= len(name) <= 40:
+        return False
+    return name[0] in _LOWER and _NAME.issuperset(name)
 
 
 def is_loopback(host: str) -> bool:
@@ -133,21 +119,24 @@ class _Reader:
     def __init__(self, problems: "list[str]") -> None:
         self.problems = problems
 
+    def bad(self, key: str, problem: str) -> None:
+        self.problems.append(f"{key}: {problem}")
+
     def contract(self, data: "dict[str, Any]") -> "Contract | None":
         self.unknown("", data, ("tool", "fields", "releases"))
         tool = data.get("tool")
         if not isinstance(tool, dict):
-            self.problems.append('tool: is missing; begin the file with [tool] and name = "…"')
+            self.bad("tool", 'is missing; begin the file with [tool] and name = "…"')
             return None
         self.unknown("tool.", tool, _TOOL_KEYS)
         name = tool.get("name")
         if not is_tool_name(name):
-            self.problems.append(
-                f"tool.name: {name!r} will not do; use 1 to 40 of a-z, 0-9, -, a letter first"
+            self.bad(
+                "tool.name", f"{name!r} will not do; use 1 to 40 of a-z, 0-9, -, a letter first"
             )
         state = tool.get("state", "home")
         if state not in STATES:
-            self.problems.append(f'tool.state: {state!r} is unknown; use "home" or "xdg"')
+            self.bad("tool.state", f'{state!r} is unknown; use "home" or "xdg"')
         return Contract(
             name=str(name),
             title=self.text("tool.title", tool.get("title")),
@@ -168,17 +157,15 @@ class _Reader:
             if key not in known:
                 near = _nearest(key, known)
                 hint = f"did you mean {near}?" if near else f"use one of {', '.join(known)}"
-                self.problems.append(f"{prefix}{key}: is not a key of a contract; {hint}")
+                self.bad(prefix + key, f"is not a key of a contract; {hint}")
 
     def text(self, key: str, value: "Any") -> str:
         if not isinstance(value, str) or not value.strip():
             found = "is missing" if value is None else f"{value!r} is not text"
-            self.problems.append(f'{key}: {found}; write {key.rpartition(".")[2]} = "…"')
+            self.bad(key, f'{found}; write {key.rpartition(".")[2]} = "…"')
         elif len(value) > LONGEST_TEXT or not value.isprintable():
             # a line break or an escape sequence here would let a contract repaint the prompt
-            self.problems.append(
-                f"{key}: must be one line of at most {LONGEST_TEXT} printable characters"
-            )
+            self.bad(key, f"must be one line of at most {LONGEST_TEXT} printable characters")
         return str(value)
 
     def url(self, key: str, value: "Any") -> str:
@@ -186,77 +173,68 @@ class _Reader:
         if isinstance(value, str) and value.strip():
             problem = url_problem(value)
             if problem:
-                self.problems.append(f"{key}: {problem}")
+                self.bad(key, problem)
         return url.rstrip("/")
 
     def days(self, key: str, value: "Any") -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 3660:
             found = "is missing" if value is None else f"{value!r} will not do"
-            self.problems.append(f"{key}: {found}; give whole days from 1 to 3660")
+            self.bad(key, f"{found}; give whole days from 1 to 3660")
             return 0
         return value
 
     def share(self, key: str, value: "Any") -> float:
         plain = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not plain or not 0 < value <= 1:  # false for nan too
-            self.problems.append(f"{key}: {value!r} will not do; give a share above 0, up to 1")
+            self.bad(key, f"{value!r} will not do; give a share above 0, up to 1")
             return 1.0
         return float(value)
 
     def commands(self, value: "Any") -> "tuple[str, ...]":
+        key = "tool.commands"
         if not isinstance(value, list) or not value:
-            self.problems.append(
-                'tool.commands: is missing; list what may be recorded: ["start", "db migrate"]'
-            )
+            self.bad(key, 'is missing; list what may be recorded: ["start", "db migrate"]')
             return ()
         if len(value) > MOST_COMMANDS:
-            self.problems.append(
-                f"tool.commands: more than {MOST_COMMANDS}; list the ones you ask about"
-            )
+            self.bad(key, f"more than {MOST_COMMANDS}; list the ones you ask about")
         for name in value:
             if not _is_command(name):
-                self.problems.append(
-                    f"tool.commands: {name!r} will not do; use names like 'start' or 'db migrate'"
-                )
+                self.bad(key, f"{name!r} will not do; use names like 'start' or 'db migrate'")
         for name in sorted({str(n) for n in value if value.count(n) > 1}):
-            self.problems.append(f"tool.commands: {name!r} stands there twice; take one out")
+            self.bad(key, f"{name!r} stands there twice; take one out")
         return tuple(str(name) for name in value)
 
     def fields(self, value: "Any") -> "dict[str, Field]":
         if not isinstance(value, dict):
-            self.problems.append('fields: must be tables, as in [fields."application.name"]')
+            self.bad("fields", 'must be tables, as in [fields."application.name"]')
             return {}
         if len(value) > MOST_FIELDS:
-            self.problems.append(f"fields: more than {MOST_FIELDS}; collect less")
+            self.bad("fields", f"more than {MOST_FIELDS}; collect less")
         fields = {name: self.field(name, row) for name, row in value.items()}
         for name in fields:
             if any(other.startswith(name + ".") for other in fields):
-                self.problems.append(
-                    f"fields.{name}: another field's name begins with it; rename one"
-                )
+                self.bad(f"fields.{name}", "another field's name begins with it; rename one")
         return fields
 
     def field(self, name: str, row: "Any") -> Field:
         key = f"fields.{name}"
         if not _is_field_name(name):
-            self.problems.append(
-                f"{key}: will not do as a name; use letters, digits and _, with dots between parts"
+            self.bad(
+                key, "will not do as a name; use letters, digits and _, with dots between parts"
             )
         if name.partition(".")[0] in RESERVED:
-            self.problems.append(f"{key}: is reserved; every event has it already")
+            self.bad(key, "is reserved; every event has it already")
         if not isinstance(row, dict):
-            self.problems.append(
-                f'{key}: must be a table with a treatment; write [fields."{name}"]'
-            )
+            self.bad(key, f'must be a table with a treatment; write [fields."{name}"]')
             return Field(name, "hash", "")
         if "treatment" not in row and any(isinstance(child, dict) for child in row.values()):
-            self.problems.append(f'{key}: put a dotted name in quotes, as in [fields."{name}.…"]')
+            self.bad(key, f'put a dotted name in quotes, as in [fields."{name}.…"]')
             return Field(name, "hash", "")
         self.unknown(key + ".", row, _FIELD_KEYS)
         treatment = row.get("treatment")
         if treatment not in TREATMENTS:
             found = "is missing" if treatment is None else f"{treatment!r} is unknown"
-            self.problems.append(f"{key}.treatment: {found}; use one of {', '.join(TREATMENTS)}")
+            self.bad(key + ".treatment", f"{found}; use one of {', '.join(TREATMENTS)}")
         purpose = self.text(f"{key}.purpose", row.get("purpose"))
         values = self.values(f"{key}.values", row.get("values"), treatment == "choice")
         buckets = self.buckets(f"{key}.buckets", row.get("buckets"), treatment == "bucket")
@@ -273,9 +251,7 @@ class _Reader:
             and len(set(value)) == len(value)
         )
         if not plain:
-            self.problems.append(
-                f"{key}: list 1 to 100 different texts of at most {LONGEST_LABEL} characters"
-            )
+            self.bad(key, f"list 1 to 100 different texts of at most {LONGEST_LABEL} characters")
             return ()
         return tuple(value)
 
@@ -290,35 +266,33 @@ class _Reader:
             and all(low < high for low, high in pairwise(value))
         )
         if not plain:
-            self.problems.append(f"{key}: list 1 to 100 numbers, each larger than the one before")
+            self.bad(key, "list 1 to 100 numbers, each larger than the one before")
             return ()
         return tuple(value)
 
     def wanted(self, key: str, value: "Any", wanted: bool, treatment: str, sample: str) -> bool:
         if wanted and value is None:
             name = key.rpartition(".")[2]
-            self.problems.append(f"{key}: is missing; a {treatment} needs {name} = {sample}")
+            self.bad(key, f"is missing; a {treatment} needs {name} = {sample}")
         elif not wanted and value is not None:
-            self.problems.append(f"{key}: belongs to the treatment {treatment} only; take it out")
+            self.bad(key, f"belongs to the treatment {treatment} only; take it out")
         return wanted and value is not None
 
     def releases(self, value: "Any") -> "dict[str, str]":
         if not isinstance(value, dict):
-            self.problems.append('releases: must be a table, as in [releases] "1.4.0" = 2026-10-01')
+            self.bad("releases", 'must be a table, as in [releases] "1.4.0" = 2026-10-01')
             return {}
         days: dict[str, str] = {}
         for version, day in value.items():
             key = f"releases.{version}"
             if isinstance(day, dict):
-                self.problems.append(
-                    f'{key}: put the version in quotes, as in "{version}.0" = 2026-10-01'
-                )
+                self.bad(key, f'put the version in quotes, as in "{version}.0" = 2026-10-01')
                 continue
             if precedence(version) is None:
-                self.problems.append(f"{key}: is not a version; write it as in 1.4.0 or 1.0rc1")
+                self.bad(key, "is not a version; write it as in 1.4.0 or 1.0rc1")
             known = _day(day)
             if not known:
-                self.problems.append(f"{key}: {day!s} is not a day; write it as 2026-10-01")
+                self.bad(key, f"{day!s} is not a day; write it as 2026-10-01")
             days[version] = known
         return days
 

@@ -5,6 +5,10 @@ from askfirst.contract.jsontext import canonical
 
 __all__ = ["AGREEMENT_OF_2018", "OTHER", "TREATMENTS", "Contract", "ContractError", "Field"]
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 TREATMENTS = ("hash", "version", "choice", "flag", "bucket")
 
 # What an answer without its own agreement agreed to: the wolkenkit CLI's contract of 2018.
@@ -16,6 +20,10 @@ AGREEMENT_OF_2018: "dict[str, object]" = {
     },
     "commands": ["start", "stop", "restart", "reload"],
 }
+
+
+# keys of [tool] that are kept as they are
+TOLD = ("name", "title", "organisation", "collector", "details", "contact", "retention_days")
 
 
 class ContractError(ValueError):
@@ -30,21 +38,7 @@ class ContractError(ValueError):
 class Contract:
     """What a tool may collect. Immutable by convention; made by `contract.loading`."""
 
-    __slots__ = (
-        "_digest",
-        "collector",
-        "commands",
-        "contact",
-        "details",
-        "fields",
-        "name",
-        "organisation",
-        "releases",
-        "retention_days",
-        "sample",
-        "state",
-        "title",
-    )
+    __slots__ = (*TOLD, "_digest", "commands", "fields", "releases", "sample", "state")
 
     def __init__(
         self,
@@ -86,42 +80,26 @@ class Contract:
             if field.buckets:
                 row["buckets"] = list(field.buckets)
             fields[field.name] = row
-        tool: dict[str, object] = {
-            "name": self.name,
-            "title": self.title,
-            "organisation": self.organisation,
-            "collector": self.collector,
-            "details": self.details,
-            "contact": self.contact,
-            "retention_days": self.retention_days,
-            "commands": list(self.commands),
-            "state": self.state,
-        }
+        tool: dict[str, object] = {key: getattr(self, key) for key in TOLD}
+        tool |= {"commands": list(self.commands), "state": self.state}
         if self.sample != 1:  # so that no older contract gets another digest
             tool["sample"] = self.sample
         return {"tool": tool, "fields": fields, "releases": dict(self.releases)}
 
     @classmethod
-    def from_dict(cls, data: "dict[str, object]") -> "Contract":
+    def from_dict(cls, data: "dict[str, Any]") -> "Contract":
         """Take back what `as_dict` gave. Checks nothing: for contracts that were checked once."""
-        tool: dict[str, object] = data["tool"]  # type: ignore[assignment]
-        rows: dict[str, dict[str, object]] = data["fields"]  # type: ignore[assignment]
         fields = {
             name: Field(
                 name,
-                row["treatment"],  # type: ignore[arg-type]
-                row["purpose"],  # type: ignore[arg-type]
-                tuple(row.get("values", ())),  # type: ignore[arg-type]
-                tuple(row.get("buckets", ())),  # type: ignore[arg-type]
+                row["treatment"],
+                row["purpose"],
+                *(tuple(row.get(k, ())) for k in ("values", "buckets")),
             )
-            for name, row in rows.items()
+            for name, row in data["fields"].items()
         }
-        commands: tuple[str, ...] = tuple(tool["commands"])  # type: ignore[arg-type]
-        return cls(
-            **{**tool, "commands": commands},  # type: ignore[arg-type]
-            fields=fields,
-            releases=data["releases"],  # type: ignore[arg-type]
-        )
+        tool = {**data["tool"], "commands": tuple(data["tool"]["commands"])}
+        return cls(**tool, fields=fields, releases=data["releases"])
 
     def canonical(self) -> str:
         """Return the canonical JSON form: sorted keys, no white space, ASCII."""
@@ -146,25 +124,23 @@ class Contract:
     def collects_more_than(self, agreed: "dict[str, object] | None") -> "list[str]":
         """Say, in words, what this contract collects beyond `agreed`; [] if nothing.
 
-        `agreed` is what `agreement()` gave when the user answered; None stands for an answer that
-        kept no agreement (the wolkenkit CLI's own), which agreed to the fields of 2018. A narrower
-        contract collects no more: fewer fields or commands, fewer choices, coarser buckets,
-        a shorter retention. Anything not understood counts as not agreed to. A larger sample is not
-        more: it collects from more of those who agreed, and of each of them what they agreed to.
+        `agreed` is what `agreement()` gave when the user answered; None, of the wolkenkit CLI, is
+        the fields of 2018. Fewer fields, commands or choices, coarser buckets and a shorter
+        retention are not more, nor is a larger sample: it takes of nobody more than they agreed to.
+        Anything not understood counts as not agreed to.
         """
         if agreed is None:
             agreed = AGREEMENT_OF_2018
         more: list[str] = []
-        agreed_fields = agreed.get("fields")
-        known = agreed_fields if isinstance(agreed_fields, dict) else {}
+        fields, commands = agreed.get("fields"), agreed.get("commands")
+        known = fields if isinstance(fields, dict) else {}
         for name, field in self.fields.items():
             if name not in known:
                 more.append(f"the field {name}")
             elif not _is_within(field, known[name]):
                 more.append(f"more of the field {name}")
-        agreed_commands = agreed.get("commands")
-        commands = agreed_commands if isinstance(agreed_commands, list) else []
-        more += [f"the command {name}" for name in self.commands if name not in commands]
+        listed = commands if isinstance(commands, list) else []
+        more += [f"the command {name}" for name in self.commands if name not in listed]
         organisation = agreed.get("organisation", self.organisation)
         if organisation != self.organisation:
             more.append(f"a new controller, {self.organisation}")

@@ -1,8 +1,7 @@
 """Which installations take part, where a contract asks only a share of those who said Yes.
 
-The hash of an installation, as it is in every event, is a number that is drawn evenly from all of
-its size. Who has one below the contract's share of them takes part; so whoever does at one share
-does at every larger one, and a collector can check what a client decided.
+The hash of an installation is a number drawn evenly from all of its size. Who has one below the
+contract's share of them takes part, and so at every larger share; a collector can check it.
 """
 
 DIGITS = 16  # of the hash, in hex: 64 bits
