@@ -75,7 +75,7 @@ class Telemetry:
         self.strict = strict
         self.verbose = False
         self.env: Mapping[str, str] = os.environ if env is None else env
-        self.identity: tuple[object, ...] = ()  # of the contract's file, and of its state
+        self.stat: os.stat_result | None = None  # of the contract's file
         self._seen: tuple[str, str] | None = None
         self._source: Source | None = None
         self._values: dict[str, object] = {}
@@ -117,11 +117,17 @@ class Telemetry:
         if not _is_at_terminal():
             return
         answers = self.answers()
-        if answers is not None and is_no_to(answers, self.version):
-            return
+        if answers is not None:
+            if is_no_to(answers, self.version):
+                return
+            if may_be_yes(answers):
+                from askfirst import usual
+
+                if usual.is_agreed(self, answers):
+                    return
         from askfirst.client import asking
 
-        asking.ask(self, answers)
+        asking.ask(self)
 
     @guarded
     def set(self, values: "Mapping[str, object]") -> None:
@@ -160,9 +166,9 @@ class Telemetry:
             if answers is not None:
                 if not may_be_yes(answers):
                     return
-                from askfirst import client
+                from askfirst import usual
 
-                if client.record(self, answers, command, given):
+                if usual.record(self, answers, command, given):
                     return
         from askfirst.client import recording
 
@@ -199,7 +205,7 @@ class Telemetry:
             self._seen = self._peek()
             if self._seen is None:
                 self._seen = self.source.name_and_state()
-                self.identity = self.source.identity()
+                self.stat = self.source.stat()
         return self._seen
 
     def _peek(self) -> "tuple[str, str] | None":
@@ -212,7 +218,7 @@ class Telemetry:
         stat, raw = found
         if stat.st_size > len(raw):
             raw = raw[: raw.rfind(b"\n[") + 2]  # nothing that is cut, and the end of [tool] in it
-        self.identity = identify(self.path, stat)
+        self.stat = stat
         return peek(raw.decode("utf-8", "replace"))
 
     def answers(self) -> "bytes | None":
@@ -287,12 +293,6 @@ def _begin(path: str, most: int) -> "tuple[os.stat_result, bytes] | None":
         return stat, os.read(fd, min(stat.st_size, most))
     finally:
         os.close(fd)
-
-
-def identify(path: str, stat: os.stat_result) -> "tuple[object, ...]":
-    """Return what tells a file from a changed one; installers set its mtime, nobody its ctime."""
-    times = stat.st_mtime_ns, stat.st_ctime_ns
-    return path, stat.st_dev, stat.st_ino, stat.st_size, *times
 
 
 def peek(text: str) -> "tuple[str, str] | None":
