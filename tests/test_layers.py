@@ -39,7 +39,7 @@ def copy(tmp_path: Path) -> Path:
         ("contract/event.py", "import askfirst.client.queue"),
         ("client/consent.py", "import askfirst.stores.base"),
         ("client/queue.py", "import click"),
-        ("testing.py", "import askfirst.integrations.click_tree"),
+        ("testing.py", "import askfirst.integrations.click"),
         ("client/__init__.py", "import askfirst.testing"),
         ("stores/base.py", "import askfirst.questions"),
         ("questions/active.py", "import askfirst.collector.log"),

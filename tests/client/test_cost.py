@@ -98,7 +98,6 @@ MODULES = {
     "due": A_YES | {"askfirst.client"} | {f"askfirst.client.{name}" for name in SENDS},
 }
 OF_CLICK = {"askfirst.integrations", "askfirst.integrations.click"}
-OF_CLICK |= {"askfirst.integrations.click_tree"}
 
 _LOOK = ["open", "fstat", "read", "close"]
 _BEGIN = ["getpid", "ioctl", *_LOOK]  # who runs this, is there a terminal, what is the tool's name
