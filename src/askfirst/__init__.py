@@ -114,7 +114,10 @@ class Telemetry:
     def ask(self) -> None:
         """Ask for consent if it may and should be asked now; remember the answer."""
         self._process = os.getpid()
-        if not _is_at_terminal():
+        try:
+            if not (sys.stdin.isatty() and sys.stderr.isatty()):
+                return
+        except (AttributeError, ValueError):  # None under pythonw, or closed
             return
         answers = self.answers()
         if answers is not None:
@@ -202,24 +205,20 @@ class Telemetry:
     def name_and_state(self) -> "tuple[str, str]":
         """Return the tool's name and where its dotfile is. Raises ContractError."""
         if self._seen is None:
-            self._seen = self._peek()
+            try:
+                found = _begin(self.path, MOST_HEAD)
+            except OSError:
+                found = None  # inside an archive, perhaps
+            if found is not None:
+                self.stat, raw = found
+                if self.stat.st_size > len(raw):
+                    # nothing that is cut, and the end of [tool] in it
+                    raw = raw[: raw.rfind(b"\n[") + 2]
+                self._seen = peek(raw.decode("utf-8", "replace"))
             if self._seen is None:
                 self._seen = self.source.name_and_state()
                 self.stat = self.source.stat()
         return self._seen
-
-    def _peek(self) -> "tuple[str, str] | None":
-        try:
-            found = _begin(self.path, MOST_HEAD)
-        except OSError:
-            return None  # inside an archive, perhaps
-        if found is None:
-            return None
-        stat, raw = found
-        if stat.st_size > len(raw):
-            raw = raw[: raw.rfind(b"\n[") + 2]  # nothing that is cut, and the end of [tool] in it
-        self.stat = stat
-        return peek(raw.decode("utf-8", "replace"))
 
     def answers(self) -> "bytes | None":
         """Return the dotfile as it is, b"" if there is none; None if only a decision can tell."""
@@ -246,13 +245,6 @@ class Telemetry:
         from askfirst.client import mistakes
 
         mistakes.check(self.contract(), values, command)
-
-
-def _is_at_terminal() -> bool:
-    try:
-        return sys.stdin.isatty() and sys.stderr.isatty()
-    except (AttributeError, ValueError):  # None under pythonw, or closed
-        return False
 
 
 def may_be_yes(answers: bytes) -> bool:
