@@ -41,6 +41,8 @@ def copy(tmp_path: Path) -> Path:
         ("client/queue.py", "import click"),
         ("testing.py", "import askfirst.integrations.click"),
         ("client/__init__.py", "import askfirst.testing"),
+        ("usual.py", "import askfirst.testing"),
+        ("usual.py", "import askfirst.stores.base"),
         ("stores/base.py", "import askfirst.questions"),
         ("questions/active.py", "import askfirst.collector.log"),
         ("collector/log.py", "import askfirst.client.log"),
