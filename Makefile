@@ -8,13 +8,14 @@ READY := $(VENV)/.ready
 PYTEST ?= $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 # What a test measures of a process, or takes from it, the measuring of coverage would change.
-MEASURED := tests/client tests/contract tests/test_telemetry.py $(addprefix --ignore tests/client/test_,\
+MEASURED := tests/client tests/contract tests/test_telemetry.py tests/test_usual.py $(addprefix --ignore tests/client/test_,\
 	anywhere.py cost.py delivery.py faults_files.py faults_frozen.py faults_home.py \
 	faults_process.py faults_table.py releases.py untouched.py)
 
-# the functions that docs/tested.md speaks of; `mutmut run` alone takes the rest of client/__init__.py too
-MUTANTS := 'askfirst.client.consent.*' 'askfirst.contract.*' $(patsubst %,'askfirst.client.x_%__*',\
-	forbids treated compile_fields _number)
+# the functions that docs/tested.md speaks of; `mutmut run` alone takes the rest of their files too
+MUTANTS := 'askfirst.client.consent.*' 'askfirst.contract.event.*' 'askfirst.contract.model.*Field*' \
+	'askfirst.client.x_compile_fields__*' $(patsubst %,'askfirst.usual.x_%__*',forbids treated treat bucket \
+	_is_released hash_text hash_bytes leaf_text as_wire quoted dumps new_id uuid_text now_ms)
 
 .PHONY: help demo test slow coverage mutants check format bench screenshots reference docs dist clean
 
@@ -42,7 +43,7 @@ coverage: $(READY) ## how much of the client and the contract the tests of each 
 	@rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest -q -n 2 --dist loadfile --hypothesis-profile=ci $(MEASURED)
 	$(BIN)/coverage combine --quiet
-	@for part in "__init__.py,src/askfirst/client/*" "contract/*"; do \
+	@for part in "__init__.py,src/askfirst/client/*" "usual.py,src/askfirst/contract/*"; do \
 		$(BIN)/coverage report --include "src/askfirst/$$part" || exit 1; done
 
 mutants: $(READY) ## which changes to consent and events no test would notice

@@ -44,7 +44,7 @@ class Budget(NamedTuple):
 
 
 def budgets(rows: list[dict[str, Any]]) -> list[Budget]:
-    """Return every budget with what the rows of the large table say of it."""
+    """Return every budget of which the rows of the large table say something."""
     known = {row["case"]: row for row in rows}
 
     def row(host: str, state: str) -> dict[str, Any]:
@@ -60,6 +60,8 @@ def budgets(rows: list[dict[str, Any]]) -> list[Budget]:
         for state, most in ((UNDECIDED, no), (REFUSED, no), (CONSENTING, yes)):
             what = f"CPU added, {host}: {state}"
             found.append(Budget(what, most, added(host, state), "ms", slower))
+    if cases.SENDER not in known:
+        return found
     for host in cases.HOSTS:
         start = added(host, DUE) - added(host, CONSENTING)
         found.append(Budget(f"CPU of starting a delivery, {host}", 2.0, start, "ms", slower))

@@ -80,18 +80,21 @@ class Case(NamedTuple):
         """The folder of the user who runs it."""
         return Path(self.env["HOME"])
 
-    def start(self, program: str) -> tuple[list[str], dict[str, str]]:
-        """Return the command line and the environment of a program of this case."""
+    def start(self, program: str, young: int = 0) -> tuple[list[str], dict[str, str]]:
+        """Return the command line and the environment of a program of this case.
+
+        `young` objects are there before anything is counted: Python collects garbage after so many.
+        """
         code = f"import {program}"
         if "-S" in self.flags:
             code = f"import sys; sys.path.append({str(installed.PROGRAMS)!r}); {code}"
         else:
-            code = f"import {self.loaded}; {BEGIN}{code}"
+            code = f"import {self.loaded}; young = [[] for _ in range({young})]; {BEGIN}{code}"
         return [str(self.python), *self.flags, "-c", code], self.env
 
-    def run(self, program: str) -> Run:
-        """Run a program of this case, which must succeed."""
-        argv, env = self.start(program)
+    def run(self, program: str, young: int = 0) -> Run:
+        """Run a program of this case, which must succeed; `young` as for `start`."""
+        argv, env = self.start(program, young)
         done = run(argv, env)
         if done.code != 0:
             raise SystemExit(f"{self.label}: {program} ended with {done.code}:\n{done.said}")

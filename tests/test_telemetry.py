@@ -14,6 +14,7 @@ from askfirst import MOST_ANSWERS, MOST_HEAD, Telemetry, absolute, is_no_to, may
 from askfirst.client import dotfile
 from askfirst.contract.loading import parse
 from askfirst.contract.model import ContractError
+from askfirst.usual import identify
 from tests.contract.test_loading import GOOD
 
 CONTRACT = parse(GOOD)
@@ -120,7 +121,7 @@ def test_a_contract_in_an_archive_is_seen_without_parsing_it(
     def seen() -> tuple[object, ...]:
         made = Telemetry(str(archive / "app" / "telemetry.toml"), "1.4.0", loader=Loader())
         assert made.name_and_state() == ("stratus", "home")
-        return made.identity
+        return identify(made)
 
     first = seen()
     assert seen() == first

@@ -75,7 +75,7 @@ class Telemetry:
         self.strict = strict
         self.verbose = False
         self.env: Mapping[str, str] = os.environ if env is None else env
-        self.identity: tuple[object, ...] = ()  # of the contract's file, and of its state
+        self.stat: os.stat_result | None = None  # of the contract's file
         self._seen: tuple[str, str] | None = None
         self._source: Source | None = None
         self._values: dict[str, object] = {}
@@ -114,14 +114,23 @@ class Telemetry:
     def ask(self) -> None:
         """Ask for consent if it may and should be asked now; remember the answer."""
         self._process = os.getpid()
-        if not _is_at_terminal():
+        try:
+            if not (sys.stdin.isatty() and sys.stderr.isatty()):
+                return
+        except (AttributeError, ValueError):  # None under pythonw, or closed
             return
         answers = self.answers()
-        if answers is not None and is_no_to(answers, self.version):
-            return
+        if answers is not None:
+            if is_no_to(answers, self.version):
+                return
+            if may_be_yes(answers):
+                from askfirst import usual
+
+                if usual.is_agreed(self, answers):
+                    return
         from askfirst.client import asking
 
-        asking.ask(self, answers)
+        asking.ask(self)
 
     @guarded
     def set(self, values: "Mapping[str, object]") -> None:
@@ -160,9 +169,9 @@ class Telemetry:
             if answers is not None:
                 if not may_be_yes(answers):
                     return
-                from askfirst import client
+                from askfirst import usual
 
-                if client.record(self, answers, command, given):
+                if usual.record(self, answers, command, given):
                     return
         from askfirst.client import recording
 
@@ -200,24 +209,20 @@ class Telemetry:
     def name_and_state(self) -> "tuple[str, str]":
         """Return the tool's name and where its dotfile is. Raises ContractError."""
         if self._seen is None:
-            self._seen = self._peek()
+            try:
+                found = _begin(self.path, MOST_HEAD)
+            except OSError:
+                found = None  # inside an archive, perhaps
+            if found is not None:
+                self.stat, raw = found
+                if self.stat.st_size > len(raw):
+                    # nothing that is cut, and the end of [tool] in it
+                    raw = raw[: raw.rfind(b"\n[") + 2]
+                self._seen = peek(raw.decode("utf-8", "replace"))
             if self._seen is None:
                 self._seen = self.source.name_and_state()
-                self.identity = self.source.identity()
+                self.stat = self.source.stat()
         return self._seen
-
-    def _peek(self) -> "tuple[str, str] | None":
-        try:
-            found = _begin(self.path, MOST_HEAD)
-        except OSError:
-            return None  # inside an archive, perhaps
-        if found is None:
-            return None
-        stat, raw = found
-        if stat.st_size > len(raw):
-            raw = raw[: raw.rfind(b"\n[") + 2]  # nothing that is cut, and the end of [tool] in it
-        self.identity = identify(self.path, stat)
-        return peek(raw.decode("utf-8", "replace"))
 
     def answers(self) -> "bytes | None":
         """Return the dotfile as it is, b"" if there is none; None if only a decision can tell."""
@@ -244,13 +249,6 @@ class Telemetry:
         from askfirst.client import mistakes
 
         mistakes.check(self.contract(), values, command)
-
-
-def _is_at_terminal() -> bool:
-    try:
-        return sys.stdin.isatty() and sys.stderr.isatty()
-    except (AttributeError, ValueError):  # None under pythonw, or closed
-        return False
 
 
 def may_be_yes(answers: bytes) -> bool:
@@ -291,12 +289,6 @@ def _begin(path: str, most: int) -> "tuple[os.stat_result, bytes] | None":
         return stat, os.read(fd, min(stat.st_size, most))
     finally:
         os.close(fd)
-
-
-def identify(path: str, stat: os.stat_result) -> "tuple[object, ...]":
-    """Return what tells a file from a changed one; installers set its mtime, nobody its ctime."""
-    times = stat.st_mtime_ns, stat.st_ctime_ns
-    return path, stat.st_dev, stat.st_ino, stat.st_size, *times
 
 
 def peek(text: str) -> "tuple[str, str] | None":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from askfirst import Telemetry, client
+from askfirst import Telemetry, usual
 from askfirst.client import dotfile, prompt, spawn
 from askfirst.contract.event import now_ms
 from askfirst.contract.loading import load
@@ -72,7 +72,7 @@ def state(home: Path) -> str:
 def usual_is_known(home: Path) -> bool:
     """Whether a Yes is remembered, so that the next run does not decide afresh."""
     made = telemetry(home)
-    return client.is_agreed(made, made.answers() or b"")
+    return usual.is_agreed(made, made.answers() or b"")
 
 
 def test_a_no_to_this_version_is_not_asked_again(

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import askfirst
-from askfirst import Telemetry, client
+from askfirst import Telemetry, client, usual
 from askfirst.client import commands, dotfile, queue, recording, spawn
 from askfirst.contract import event as events
 from askfirst.contract.event import now_ms
@@ -43,7 +43,7 @@ class User:
         self.contract.write_text(TEXT)
         self.dotfile = home / ".tin"
         self.state = home / ".local/state/askfirst/tin"
-        self.remembered = self.state / client.REMEMBERED
+        self.remembered = self.state / usual.REMEMBERED
         self.state.mkdir(parents=True)
         spawn.write_schedule(str(self.state), now_ms() + 3_600_000, 0)
         self.agree()
@@ -64,7 +64,7 @@ class User:
         telemetry = self.telemetry(version)
         answers = telemetry.answers()
         assert answers is not None
-        return client.is_agreed(telemetry, answers)
+        return usual.is_agreed(telemetry, answers)
 
     def queued(self) -> list[bytes]:
         return [event for _, event in queue.waiting(str(self.state))]
@@ -163,8 +163,8 @@ def test_any_contract_and_any_values_come_out_as_by_the_one_function(
         timestamp=1,
     )
     rows = client.compile_fields(contract)
-    assert client.treated(rows, raw, UUID) == formed.fields
-    assert list(client.treated(rows, raw, UUID)) == list(formed.fields)
+    assert usual.treated(rows, raw, UUID) == formed.fields
+    assert list(usual.treated(rows, raw, UUID)) == list(formed.fields)
 
 
 def test_labels_and_bounds_are_remembered_as_they_are() -> None:
@@ -177,14 +177,14 @@ def test_labels_and_bounds_are_remembered_as_they_are() -> None:
     made.fields = fields
     rows = client.compile_fields(made)
     for label in labels:
-        assert client.treated(rows, {"colour": label}, UUID) == {"colour": label}
+        assert usual.treated(rows, {"colour": label}, UUID) == {"colour": label}
     for size, label in [
         (-11, "<-10"),
         (-10, "-10 to <-0.5"),
         (0, "0 to <1e+300"),
         (2e300, ">=1e+300"),
     ]:
-        assert client.treated(rows, {"size": size}, UUID) == {"size": label}
+        assert usual.treated(rows, {"size": size}, UUID) == {"size": label}
 
 
 # -- what unmakes it ----------------------------------------------------------------------------
@@ -234,7 +234,7 @@ def test_another_version_of_the_tool(user: User) -> None:
 
 
 def test_another_version_of_this_package(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "__version__", askfirst.__version__ + ".1")
+    monkeypatch.setattr(usual, "__version__", askfirst.__version__ + ".1")
     assert not user.is_usual()
 
 
@@ -299,13 +299,13 @@ def test_the_environment_still_wins(user: User, name: str) -> None:
 WRITER = """
 import sys
 sys.path.append(sys.argv[1])
-from askfirst import client
+from askfirst import usual
 from askfirst.client import queue
 folder, writer = sys.argv[2], int(sys.argv[3])
 added = 0
 for n in range(500):
     event = b'{"id":"%08d"}' % (writer * 1000 + n)
-    if client.add(folder, client.as_line("sha256:" + "ab" * 32, event)):
+    if usual.add(folder, usual.as_line("sha256:" + "ab" * 32, event)):
         added += 1
     else:
         queue.append(folder, "sha256:" + "ab" * 32, event)
@@ -359,7 +359,7 @@ def test_a_line_that_does_not_fit_is_taken_back_whole(
     before = path.read_bytes()
     write = os.write
     monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:5]))
-    assert not client.add(str(user.state), b"\n0123456789\n")
+    assert not usual.add(str(user.state), b"\n0123456789\n")
     assert path.read_bytes() == before
 
 
@@ -378,7 +378,7 @@ def test_what_is_not_plainly_possible_is_left_to_the_queue(
         path.unlink()
         path.mkdir()
     elif kind == "full":
-        path.write_bytes(b"x" * (client.MOST_QUEUED + 1))
+        path.write_bytes(b"x" * (usual.MOST_QUEUED + 1))
     elif kind == "locked":
         fcntl.flock(holder, fcntl.LOCK_EX)
     else:
@@ -391,7 +391,7 @@ def test_what_is_not_plainly_possible_is_left_to_the_queue(
             flock(fd, how)
 
         monkeypatch.setattr(fcntl, "flock", taken)
-    assert not client.add(folder, b"\nevent\n")
+    assert not usual.add(folder, b"\nevent\n")
     holder.close()
     assert not any(b"event" in p.read_bytes() for p in user.state.iterdir() if p.is_file())
 
@@ -412,30 +412,30 @@ def test_an_off_in_the_last_moment_is_not_undone(
     user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The queue is not made anew by a run that had read the Yes before."""
-    add = client.add
+    add = usual.add
 
     def off_first(folder: str, line: bytes) -> bool:
         assert commands.run(user.telemetry(), ["off"]) == 0
         return add(folder, line)
 
-    monkeypatch.setattr(client, "add", off_first)
+    monkeypatch.setattr(usual, "add", off_first)
     user.run()
     assert not user.state.exists()
 
 
 def test_when_a_delivery_is_due() -> None:
-    assert client.is_due(b"", 1_000)
-    assert client.is_due(b"garbage", 1_000)
-    assert client.is_due(b"%020d 000000\n" % 1_000, 1_000)
-    assert not client.is_due(b"%020d 000003\n" % 1_001, 1_000)
-    assert not client.is_due(b"%020d 000000\n" % (1_000 + client.LONGEST_PAUSE_MS), 1_000)
-    assert client.is_due(b"%020d 000000\n" % (1_001 + client.LONGEST_PAUSE_MS), 1_000)
+    assert usual.is_due(b"", 1_000)
+    assert usual.is_due(b"garbage", 1_000)
+    assert usual.is_due(b"%020d 000000\n" % 1_000, 1_000)
+    assert not usual.is_due(b"%020d 000003\n" % 1_001, 1_000)
+    assert not usual.is_due(b"%020d 000000\n" % (1_000 + usual.LONGEST_PAUSE_MS), 1_000)
+    assert usual.is_due(b"%020d 000000\n" % (1_001 + usual.LONGEST_PAUSE_MS), 1_000)
 
 
 def test_a_queue_that_a_sender_took_is_made_anew_in_private(user: User) -> None:
-    path = user.state / client.QUEUE
+    path = user.state / usual.QUEUE
     path.unlink()
-    assert client.add(str(user.state), b"\nevent\n")
+    assert usual.add(str(user.state), b"\nevent\n")
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.read_bytes() == b"\nevent\n"
 
@@ -468,8 +468,8 @@ def test_without_a_home_of_its_own_a_yes_is_not_there(user: User) -> None:
     answers = telemetry.answers()
     assert answers
     telemetry.env = {}
-    assert not client.is_agreed(telemetry, answers)
-    assert not client.record(telemetry, answers, "start", {})
+    assert not usual.is_agreed(telemetry, answers)
+    assert not usual.record(telemetry, answers, "start", {})
 
 
 # -- places -------------------------------------------------------------------------------------

@@ -89,16 +89,15 @@ def due():
 
 SHA = "_sha2" if sys.version_info >= (3, 12) else "_sha256"
 NO_YES = {"askfirst"}
-A_YES = NO_YES | {"askfirst.client", "askfirst.contract", SHA, "fcntl"}
-A_YES |= {"itertools"}  # for a bucket; it is built in
+SENDS = ("folders", "lock", "spawn")
+A_YES = NO_YES | {"askfirst.usual", SHA, "fcntl"}
 MODULES = {
     "undecided": NO_YES,
     "refused": NO_YES,
     "consenting": A_YES,
-    "due": A_YES | {f"askfirst.client.{name}" for name in ("folders", "lock", "spawn")},
+    "due": A_YES | {"askfirst.client"} | {f"askfirst.client.{name}" for name in SENDS},
 }
 OF_CLICK = {"askfirst.integrations", "askfirst.integrations.click"}
-OF_CLICK |= {"askfirst.integrations.click_tree"}
 
 _LOOK = ["open", "fstat", "read", "close"]
 _BEGIN = ["getpid", "ioctl", *_LOOK]  # who runs this, is there a terminal, what is the tool's name
@@ -219,7 +218,7 @@ def test_a_click_program_loads_these_modules_and_no_others(home: Home, run: str)
 
 @pytest.mark.parametrize("answer", ["refused", "consenting"])
 def test_at_a_terminal_an_answer_saves_deciding_anew(tmp_path: Path, answer: str) -> None:
-    """Who said No to this version loads no more than anywhere else."""
+    """Who said Yes to all, or No to this version, loads no more than anywhere else."""
     home = Home(tmp_path, answer)
     out = tmp_path / "out"
     program = (BARE + LOADED).format(source=SOURCE, contract=str(CONTRACT))
@@ -230,8 +229,7 @@ def test_at_a_terminal_an_answer_saves_deciding_anew(tmp_path: Path, answer: str
         assert terminal.finish() == 0
     finally:
         terminal.close()
-    asking = {"askfirst.client.asking"} if answer == "consenting" else set()
-    assert set(json.loads(out.read_text())) == MODULES[answer] | asking
+    assert set(json.loads(out.read_text())) == MODULES[answer]
     assert terminal.text == ""
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from askfirst.client import LONGEST_PAUSE_MS, dotfile, queue, spawn
+from askfirst.client import dotfile, queue, spawn
 from askfirst.contract.event import now_ms
+from askfirst.usual import LONGEST_PAUSE_MS
 from tests.client.program import NO_SELECTED
 from tests.client.receiving import black_hole
 from tests.collector.serving import servers, wait_until

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from askfirst.contract.loading import parse
-from askfirst.contract.model import AGREEMENT_OF_2018, Contract
+from askfirst.contract.model import AGREEMENT_OF_2018, Contract, Field
 from tests.contract.test_loading import GOOD
 
 OF_2018 = """
@@ -105,3 +105,27 @@ def test_what_is_not_understood_was_not_agreed_to(agreed: dict[str, object]) -> 
     for days in ("395", None, True, 394.0):
         kept = {**agreed_to(contract), "retention_days": days}
         assert contract.collects_more_than(kept) == ["a longer retention, 395 days"]
+
+
+def test_a_field_is_what_it_was_made_of() -> None:
+    field = Field("os", "choice", "Where must it run?", ("linux", "macos"), (1, 2.5))
+    assert (field.name, field.treatment, field.purpose) == ("os", "choice", "Where must it run?")
+    assert (field.values, field.buckets) == (("linux", "macos"), (1, 2.5))
+    assert field.agreement() == ["choice", "linux", "macos", 1, 2.5]
+    plain = Field("ci", "flag", "Why?")
+    assert (plain.values, plain.buckets, plain.labels()) == ((), (), ())
+
+
+@pytest.mark.parametrize(
+    ("field", "labels"),
+    [
+        (Field("os", "choice", "", ("linux",)), ("linux", "other")),
+        (Field("os", "choice", "", ("other", "linux")), ("other", "linux")),
+        (Field("n", "bucket", "", (), (5,)), ("<5", ">=5")),
+        (Field("n", "bucket", "", (), (-1, 0, 2.5)), ("<-1", "-1 to <0", "0 to <2.5", ">=2.5")),
+    ],
+)
+def test_every_text_that_a_field_can_send_is_listed_once(
+    field: Field, labels: tuple[str, ...]
+) -> None:
+    assert field.labels() == labels

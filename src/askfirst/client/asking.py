@@ -3,22 +3,15 @@
 import os
 import sys
 
-from askfirst import may_be_yes
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from askfirst import Telemetry
 
 
-def ask(telemetry: "Telemetry", answers: "bytes | None") -> None:
-    """Ask unless that was answered; `answers` is what `Telemetry.answers` gave."""
+def ask(telemetry: "Telemetry") -> None:
+    """Ask unless that was answered, by a decision made afresh."""
     if not is_in_front():
         return
-    if answers is not None and may_be_yes(answers):
-        from askfirst import client
-
-        if client.is_agreed(telemetry, answers):
-            return
     from askfirst.client import dotfile, recording
 
     places = telemetry.places()

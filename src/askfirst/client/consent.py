@@ -3,8 +3,8 @@
 Unknown means off.
 """
 
-from askfirst.client import CI_VARIABLES, forbids
 from askfirst.contract.version import is_newer, precedence
+from askfirst.usual import CI_VARIABLES, forbids
 
 __all__ = ["CI_VARIABLES", "REASONS", "Decision", "decide"]
 

@@ -10,10 +10,10 @@ import stat
 import time
 
 from askfirst import read_file
-from askfirst.client import MOST_QUEUED as MOST_BYTES
-from askfirst.client import OPEN, QUEUE, as_line
 from askfirst.client.folders import discard, make_folder, open_own
 from askfirst.client.lock import try_lock, wait_lock
+from askfirst.usual import MOST_QUEUED as MOST_BYTES
+from askfirst.usual import OPEN, QUEUE, as_line
 
 SENDING = "sending"
 MOST_ALONE = 3_000  # events in files of their own; as above

@@ -69,12 +69,12 @@ def record(telemetry: "Telemetry", command: str, values: "Mapping[str, object]")
     if not takes_part(contract, found.installation):
         _stay_out(telemetry, answers, found.installation, places.folder)
         return
-    from askfirst import client
+    from askfirst import client, usual
     from askfirst.client import queue, spawn
 
     line = form(telemetry, command, values, found.installation).encode()
     queue.append(places.folder, contract.digest, line)
-    if client.recall(telemetry, answers, places.folder) is None:
+    if usual.recall(telemetry, answers, places.folder) is None:
         client.remember(telemetry, answers, found.installation, contract, places.folder)
     if telemetry.verbose:
         collector = spawn.collector_url(contract, telemetry.env)
@@ -86,17 +86,18 @@ def takes_part(contract: "Contract", installation: str) -> bool:
     """Tell whether an installation is in the contract's sample; `installation` is its UUID."""
     if contract.sample >= 1:
         return True
-    from askfirst.contract import hash_text, sampling
+    from askfirst.contract import sampling
+    from askfirst.usual import hash_text
 
     return sampling.takes_part(contract.sample, hash_text(installation, installation))
 
 
 def _stay_out(telemetry: "Telemetry", answers: bytes, installation: str, folder: str) -> None:
     """Record nothing, send nothing of what a larger sample recorded, and remember to."""
-    from askfirst import client
+    from askfirst import client, usual
     from askfirst.client import folders, queue
 
-    if client.recall(telemetry, answers, folder) is None:
+    if usual.recall(telemetry, answers, folder) is None:
         queue.empty(folder)
         folders.make_folder(folder)
         contract = telemetry.contract()

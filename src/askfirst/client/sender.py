@@ -9,13 +9,14 @@ import sys
 import time
 from functools import partial
 
-from askfirst.client import LONGEST_PAUSE_MS, as_line, dotfile, folders, log, queue, spawn
+from askfirst.client import dotfile, folders, log, queue, spawn
 from askfirst.client.consent import decide
 from askfirst.client.lock import try_mark, wait_lock
 from askfirst.client.recording import beyond
 from askfirst.contract.event import now_ms
 from askfirst.contract.hashing import hash_text
 from askfirst.contract.jsontext import dumps, loads
+from askfirst.usual import LONGEST_PAUSE_MS, as_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 import os
 
-from askfirst import __version__, identify, peek, read_file
-from askfirst.contract import hash_bytes
+from askfirst import __version__, peek, read_file
+from askfirst.usual import hash_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ class Source:
                 raise ContractError(self.path, [f"cannot be read: {error}; {remedy}"]) from error
         return self._text
 
-    def identity(self) -> "tuple[object, ...]":
-        """Return what tells the contract, or the archive that it is in, from a changed one."""
+    def stat(self) -> os.stat_result:
+        """Return what `stat` says of the contract's file, or of the archive that it is in."""
         path = self.path
         while not os.path.exists(path) and os.path.dirname(path) != path:
             path = os.path.dirname(path)
-        return identify(self.path, os.stat(path))
+        return os.stat(path)
 
     def name_and_state(self) -> "tuple[str, str]":
         """Return the tool's name and where its dotfile is. Raises ContractError."""

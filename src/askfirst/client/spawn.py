@@ -4,10 +4,9 @@ import os
 import sys
 
 from askfirst import HERE, read_file
-from askfirst.client import LONGEST_PAUSE_MS, SCHEDULE, is_due
 from askfirst.client.folders import make_folder, open_own
 from askfirst.client.lock import try_lock
-from askfirst.contract import dumps, now_ms
+from askfirst.usual import LONGEST_PAUSE_MS, SCHEDULE, dumps, is_due, now_ms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,19 +6,11 @@ neither lets through what the other would refuse.
 
 import os
 
-from askfirst.contract import (
-    Field,
-    MalformedError,
-    as_wire,
-    hash_text,
-    new_id,
-    now_ms,
-    treat,
-    uuid_text,
-)
+from askfirst import usual
 from askfirst.contract.jsontext import dumps
-from askfirst.contract.model import Contract
+from askfirst.contract.model import Contract, Field
 from askfirst.contract.version import is_released
+from askfirst.usual import as_wire, hash_text, new_id, now_ms, uuid_text
 
 __all__ = [
     "ALWAYS",
@@ -38,6 +30,10 @@ __all__ = [
 
 ALWAYS = ("id", "installationId", "timestamp", "cli.version", "cli.command")
 HEX = frozenset("0123456789abcdef")
+
+
+class MalformedError(ValueError):
+    """A value that does not have the form its treatment gives it."""
 
 
 class UndeclaredError(ValueError):
@@ -110,6 +106,17 @@ def form(
             if treated is not None:
                 fields[name] = treated
     return Event(id, hash_text(installation, installation), timestamp, version, command, fields)
+
+
+def treat(field: Field, value: object, installation: str) -> "str | bool | None":
+    """Return `value` in the form that may leave the machine, or None if none of it may.
+
+    Raises MalformedError for a type the treatment does not take.
+    """
+    try:
+        return usual.treat(field.treatment, field.values or field.buckets, value, installation)
+    except TypeError as error:
+        raise MalformedError(f"{field.name} {error}") from None
 
 
 def is_treated(field: Field, value: object) -> bool:

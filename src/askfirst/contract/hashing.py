@@ -4,7 +4,7 @@ The algorithm is npm's deep-hash 1.0.1, which the wolkenkit CLI used, so that bo
 pseudonyms. The secret is the installation's UUID; it never leaves the machine.
 """
 
-from askfirst.contract import hash_text, leaf_text
+from askfirst.usual import hash_text, leaf_text
 
 __all__ = ["hash_text", "javascript_number", "leaf_text"]
 

@@ -6,7 +6,7 @@ The C scanner and string encoder beneath the standard module do the work; where 
 
 import sys
 
-from askfirst import contract
+from askfirst import usual
 
 try:
     from _json import encode_basestring_ascii, make_scanner
@@ -58,8 +58,8 @@ def _with_module(text: str) -> object:
 
 
 def dumps(value: object) -> str:
-    """Write a value as compact ASCII JSON; see `askfirst.contract.dumps`."""
-    return contract.dumps(value, encode_basestring_ascii)
+    """Write a value as compact ASCII JSON; see `askfirst.usual.dumps`."""
+    return usual.dumps(value, encode_basestring_ascii)
 
 
 def canonical(value: object) -> str:

@@ -1,7 +1,7 @@
 """Contract, Field and the question "does this collect more than that?"."""
 
-from askfirst.contract import OTHER, Field, hash_text
 from askfirst.contract.jsontext import canonical
+from askfirst.usual import OTHER, bucket, hash_text
 
 __all__ = ["AGREEMENT_OF_2018", "OTHER", "TREATMENTS", "Contract", "ContractError", "Field"]
 
@@ -33,6 +33,41 @@ class ContractError(ValueError):
         self.source = source
         self.problems = problems
         super().__init__("\n".join(f"{source}: {problem}" for problem in problems))
+
+
+class Field:
+    """One thing an event may carry, how it is treated, and why it is collected.
+
+    `values` belongs to `choice`, `buckets` (ascending bounds) to `bucket`; else both are empty.
+    """
+
+    __slots__ = ("buckets", "name", "purpose", "treatment", "values")
+
+    def __init__(
+        self,
+        name: str,
+        treatment: str,
+        purpose: str,
+        values: "tuple[str, ...]" = (),
+        buckets: "tuple[int | float, ...]" = (),
+    ) -> None:
+        self.name = name
+        self.treatment = treatment
+        self.purpose = purpose
+        self.values = values
+        self.buckets = buckets
+
+    def labels(self) -> "tuple[str, ...]":
+        """Return every text this field can send, or () when there is no list of them."""
+        if self.treatment == "choice":
+            return self.values if OTHER in self.values else (*self.values, OTHER)
+        if self.treatment == "bucket":
+            return tuple([bucket(self.buckets, at) for at in range(len(self.buckets) + 1)])
+        return ()
+
+    def agreement(self) -> "list[object]":
+        """Return what a user agrees to with this field, as compactly as can be compared later."""
+        return [self.treatment, *self.values, *self.buckets]
 
 
 class Contract:

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from askfirst.integrations.click_tree import Framework, observe
+from askfirst.integrations.click import Framework, observe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

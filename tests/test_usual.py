@@ -1,4 +1,4 @@
-"""`askfirst.contract` itself: what a program loads when it records a command."""
+"""What forms an event in `askfirst.usual`; its queue and memory are in tests/client/test_client.py."""
 
 from __future__ import annotations
 
@@ -13,19 +13,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from askfirst import contract
-from askfirst.contract import (
-    Field,
-    MalformedError,
-    dumps,
-    jsontext,
-    new_id,
-    now_ms,
-    quoted,
-    treat,
-    version,
-)
-from askfirst.contract.event import new_installation
+from askfirst import usual
+from askfirst.contract import jsontext, version
+from askfirst.contract.event import MalformedError, new_installation, treat
+from askfirst.contract.model import Field
+from askfirst.usual import dumps, new_id, now_ms, quoted
 from tests.contract.test_jsontext import VALUES
 
 
@@ -73,30 +65,6 @@ def test_what_is_no_json_is_named(value: object, error: type[Exception], said: s
 # -- treatments ---------------------------------------------------------------------------------
 
 
-def test_a_field_is_what_it_was_made_of() -> None:
-    field = Field("os", "choice", "Where must it run?", ("linux", "macos"), (1, 2.5))
-    assert (field.name, field.treatment, field.purpose) == ("os", "choice", "Where must it run?")
-    assert (field.values, field.buckets) == (("linux", "macos"), (1, 2.5))
-    assert field.agreement() == ["choice", "linux", "macos", 1, 2.5]
-    plain = Field("ci", "flag", "Why?")
-    assert (plain.values, plain.buckets, plain.labels()) == ((), (), ())
-
-
-@pytest.mark.parametrize(
-    ("field", "labels"),
-    [
-        (Field("os", "choice", "", ("linux",)), ("linux", "other")),
-        (Field("os", "choice", "", ("other", "linux")), ("other", "linux")),
-        (Field("n", "bucket", "", (), (5,)), ("<5", ">=5")),
-        (Field("n", "bucket", "", (), (-1, 0, 2.5)), ("<-1", "-1 to <0", "0 to <2.5", ">=2.5")),
-    ],
-)
-def test_every_text_that_a_field_can_send_is_listed_once(
-    field: Field, labels: tuple[str, ...]
-) -> None:
-    assert field.labels() == labels
-
-
 @pytest.mark.parametrize(
     ("treatment", "value", "said"),
     [
@@ -131,7 +99,7 @@ TAIL = st.sampled_from(["", "rc1", "-rc.1", ".dev1", "+local", ".post1", " ", "-
 @example("1.0.0rc1")
 @example("\u0661.\u0662")
 def test_the_quick_look_at_a_version_sees_what_the_long_one_does(text: str) -> None:
-    assert contract._is_released(text) == version.is_released(text)
+    assert usual._is_released(text) == version.is_released(text)
 
 
 # -- ids and time -------------------------------------------------------------------------------
