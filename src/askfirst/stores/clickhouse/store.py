@@ -178,8 +178,11 @@ class ClickHouseStore:
         """
         masked = any(count for (count,) in self._on_each("masked"))
         if masked:
+            # what replicas keep of changes is in Keeper, not in files
+            told = set() if self._hosts().layout.replicas else self._names("changes")
             self._change("apply_masks", {}, mutations_sync=2)
-            self._see_off({name for (name,) in self._on_each("replaced")})
+            self._see_off("replaced", self._names("replaced"))
+            self._see_off("changes", told)
         return masked
 
     def tools(self) -> Sequence[str]:
@@ -350,8 +353,8 @@ class ClickHouseStore:
         )
         self._insert("ledger", table, origin.token("ledger", position))
 
-    def _see_off(self, names: set[str]) -> None:
-        """Wait until the server has deleted parts. Raises StoreError."""
+    def _see_off(self, what: str, names: set[str]) -> None:
+        """Wait until the server has deleted files. Raises StoreError."""
         deadline = time.monotonic() + GONE_SECONDS
         while names:
             if time.monotonic() > deadline:
@@ -360,7 +363,10 @@ class ClickHouseStore:
                     "what was erased is gone when it deletes them"
                 )
             time.sleep(LOOK_SECONDS)
-            names &= {name for (name,) in self._on_each("replaced")}
+            names &= self._names(what)
+
+    def _names(self, what: str) -> set[str]:
+        return {name for (name,) in self._on_each(what)}
 
     def _on_each(self, name: str) -> list[tuple[Any, ...]]:
         """Ask every server about its own part of the store; return all rows."""
