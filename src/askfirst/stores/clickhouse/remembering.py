@@ -1,8 +1,8 @@
 """Remembers answers as long as nothing that they came from has changed.
 
-A part of a table never changes: what is loaded, erased or merged makes others. So an answer holds as
-long as the parts are the same, whichever collector works on them. A merge changes none and makes the
-answers forgotten all the same.
+A part of a table never changes: what is loaded, erased or merged makes others. So an answer holds
+as long as the parts are the same, whichever collector works on them. A merge changes nothing that
+is answered, and makes answers forgotten all the same.
 """
 
 from __future__ import annotations
