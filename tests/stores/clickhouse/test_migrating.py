@@ -107,3 +107,19 @@ def test_what_is_summed_up_is_what_is_read(store):
         plan = "\n".join(line for (line,) in store._ask(f"EXPLAIN {text}", ASKED))
         found = re.findall(r"ReadFromMergeTree \(([^)]*)\)", plan)
         assert {one.rpartition(".")[2] for one in found} == sums, (name, plan)
+
+
+@pytest.mark.slow  # two servers have to start
+def test_what_is_summed_up_is_what_the_shards_read(cluster):
+    url = cluster.new()
+    try:
+        store = open_store(url)
+        store.load([events(*MANY)], {})
+        for name, sums in READ.items():
+            text = sql.on_shards(sql.question(name), cluster.name, store.address.database)
+            summary = store._hosts().front.query(text, parameters=ASKED).summary
+            few = int(summary["read_rows"]) < len(MANY) / 4
+            assert few == ("events" not in sums or name == "updates"), (name, summary)
+        store.close()
+    finally:
+        cluster.drop(url)
