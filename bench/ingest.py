@@ -105,7 +105,9 @@ def main() -> None:
     if options.store:
         import collectors
 
-        collectors.main(["--store", options.store, *(["--json"] if options.json else [])])
+        words = ["--events", str(options.events)] if options.events else []
+        words += ["--json"] if options.json else []
+        collectors.main(["--store", options.store, *words])
         return
     if shutil.which("wrk") is None:
         sys.exit("wrk is not installed; on Debian: apt install wrk")
@@ -152,6 +154,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--store", metavar="clickhouse[://…]", help="measure collectors that share a server instead"
     )
+    parser.add_argument("--events", type=int, help="for each of those collectors")
     return parser.parse_args()
 
 

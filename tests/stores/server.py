@@ -81,9 +81,9 @@ class Place:
 class Server(Place):
     """A server that was started here, with its data in a folder."""
 
-    def __init__(self, folder: Path, config: str = "") -> None:
+    def __init__(self, folder: Path, config: str = "", *, port: int = 0) -> None:
         self.folder = folder
-        self.port, self.native_port = free_port(), free_port()
+        self.port, self.native_port = port or free_port(), free_port()
         super().__init__(f"http://127.0.0.1:{self.port}")
         self.config = config
         self._process: subprocess.Popen[bytes] | None = None

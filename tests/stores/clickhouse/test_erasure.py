@@ -20,7 +20,7 @@ def server(tmp_path):
 
 
 def traces(folder, *words):
-    """Return the files that hold one of some words, as bytes or as hex."""
+    """Return the paths of files that hold one of some words, as bytes or as hex."""
     sought = [form for word in words for form in (word, word.hex().encode())]
     sought += [word.hex().upper().encode() for word in words]
     found = []
@@ -30,12 +30,18 @@ def traces(folder, *words):
                 data = Path(here, name).read_bytes()
             except FileNotFoundError:  # the server removed it meanwhile
                 continue
-            found += [name for word in sought if word in data]
+            found += [str(Path(here, name)) for word in sought if word in data]
     return sorted(found)
 
 
 def crowd(day):
     return [{"id": (day, row), "who": row, "day": day} for row in range(50)]
+
+
+def active(store):
+    """Ask what is answered from sums."""
+    [row] = store.query("activity", {"tool": TOOL, "as_of": DAY + 3})
+    return row[2]
 
 
 @pytest.mark.slow  # a server deletes replaced files after some seconds
@@ -44,11 +50,14 @@ def test_an_erased_installation_is_in_no_file(server):
     for day in range(3):
         store.load([events(*crowd(day), {"who": "ann", "id": day, "day": day * 30})], {})
     half = hashed(0)[15:7:-1]  # of an event's id, as the server has it
-    assert traces(server.folder, hashed("ann"))
+    there = "\n".join(traces(server.folder, hashed("ann")))
+    assert "/seen.proj/" in there
+    assert "/named.proj/" in there
     assert traces(server.folder, half)
 
     assert store.erase(TOOL, hashed("ann")) == 3
     assert store.count(TOOL) == 150
+    assert active(store) == 50  # at once, whatever is on the disk still
     assert store.scrub()
 
     assert traces(server.folder, hashed("ann"), half) == []

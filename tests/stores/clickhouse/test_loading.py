@@ -11,7 +11,10 @@ from askfirst.stores.clickhouse.store import ClickHouseStore
 from tests.stores.making import DAY, TOOL, events
 from tests.stores.test_store import quality, stored
 
-MANY = [{"id": row, "who": row % 7, "day": row % 40} for row in range(500)]
+MANY = [
+    {"id": row, "who": row % 7, "day": row % 40, "application.name": f"{row % 3}"}
+    for row in range(500)
+]
 
 
 @pytest.fixture
@@ -70,6 +73,12 @@ def test_what_two_collectors_load_in_the_same_moment_is_in_every_answer_once(
     assert len(stored(store)) == 500
     asked = {"tool": TOOL, "as_of": DAY + 27}
     assert [row[2:4] for row in store.query("commands", asked) if row[1] is None] == [(356, 7)]
+    names = ("activity", "active_days", "retention", "applications", "side_by_side")
+    doubled = [sorted(store.query(name, {**asked, "first": DAY})) for name in names]
+    clickhouse.ask(f"SYSTEM START MERGES {url.rpartition('/')[2]}.events")
+    clickhouse.ask(f"OPTIMIZE TABLE {url.rpartition('/')[2]}.events FINAL")
+    assert rows(store, url, clickhouse) == 500
+    assert [sorted(store.query(name, {**asked, "first": DAY})) for name in names] == doubled
 
 
 def test_a_load_that_was_cut_short_is_not_taken_for_duplicates(store, url, clickhouse, monkeypatch):

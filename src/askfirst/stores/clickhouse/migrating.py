@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.httpclient import HttpClient
 
 
+BEHIND = {"mutations_sync": 0}  # what is there is rewritten while collectors go on
+
+
 def prepare(address: Address, *, create: bool) -> None:
     """Make a database and its tables, or bring them up to date.
 
@@ -122,5 +125,5 @@ def _bring_up(address: Address, client: HttpClient, layout: Layout) -> None:
             if layout.cluster:
                 texts = sql.on_cluster(name, texts, replicas=layout.replicas)  # noqa: PLW2901
             for text in texts:
-                client.command(text, {"cluster": layout.cluster})
+                client.command(text, {"cluster": layout.cluster}, settings=BEHIND)
             client.command(sql.statement("stamp"), {"number": number, "name": name})

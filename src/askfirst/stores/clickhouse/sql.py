@@ -11,7 +11,7 @@ from askfirst.stores.base import StoreError
 MARK = "each_shard("
 LOCAL = "local_"  # before the name of a table that is one shard's part of a cluster's
 _NAME = re.compile(r"[a-z_]+")
-_TABLE = re.compile(r"(CREATE TABLE IF NOT EXISTS )(\w+)")
+_TABLE = re.compile(r"((?:CREATE TABLE IF NOT EXISTS|ALTER TABLE) )(\w+)")
 _ENGINE = re.compile(r"^(ENGINE = )(\w*MergeTree)(?:\((\w+)\))?", re.MULTILINE)
 _EVENTS = re.compile(r"(\bFROM )events\b")
 _WHERE = re.compile(r"(\bFROM events(?: FINAL)?\s+WHERE )")
@@ -44,14 +44,15 @@ def migrations() -> tuple[tuple[int, str, tuple[str, ...]], ...]:
 def on_cluster(name: str, texts: tuple[str, ...], *, replicas: bool) -> tuple[str, ...]:
     """Return the statements of a migration for a host of a cluster.
 
-    The tables become one shard's part, `local_…`, and the cluster's own migration of the same name
-    puts a table over all shards in their place.
+    The tables become one shard's part, `local_…`, and the cluster's own migration of the same name,
+    if there is one, puts a table over all shards in their place.
     """
     engine = rf"\1Replicated\2({_REPLICA}, \3)" if replicas else r"\1\2(\3)"
     local = [
         _ENGINE.sub(engine, _TABLE.sub(rf"\1{LOCAL}\2", text)).replace(", )", ")") for text in texts
     ]
-    return (*local, *_statements(_folder("migrations") / "cluster" / f"{name}.sql"))
+    own = _folder("migrations") / "cluster" / f"{name}.sql"
+    return (*local, *(_statements(own) if own.is_file() else ()))
 
 
 def sampled(text: str) -> str:

@@ -217,11 +217,11 @@ class DuckDBStore:
         found = {hour: Digest(n, moments, ids % (1 << 64)) for hour, n, moments, ids, _ in rows}
         lacking = [(hour, n) for hour, n, _, _, kept in rows if kept < n]
         for first, last in pieces(lacking, upkeep.PIECE):
-            given: dict[int, int] = {}
-            for events in self.between(tool, first * HOUR_MS, (last + 1) * HOUR_MS):
-                for hour, ids in upkeep.ids_by_hour(events):
-                    given[hour] = given.get(hour, 0) ^ ids
-            found |= {hour: replace(found[hour], ids=ids) for hour, ids in given.items()}
+            stretch = {"tool": tool, "low": first * HOUR_MS, "high": (last + 1) * HOUR_MS}
+            with self._memory.of(memory.READING), self._reading() as cursor:
+                table = connecting.arrow(cursor, sql.statement("moments"), stretch).read_all()
+            for hour, ids in upkeep.ids_by_hour(upkeep.identified(table)):
+                found[hour] = replace(found[hour], ids=ids)
         return found
 
     def backup(self, target: Path) -> None:

@@ -31,7 +31,7 @@ def check(cursor: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
 def identified(table: pa.Table) -> pa.Table:
     """Give events whose ids are not kept others (UUID version 7), the same ones each time.
 
-    `table` has the rows of `statements/everything.sql`, all those of a moment.
+    `table` has the rows of `statements/everything.sql` or `moments.sql`, all those of a moment.
     """
     missing = table["id_low"].is_null().to_numpy()
     if not missing.any():
@@ -86,12 +86,11 @@ def _fields(table: pa.Table) -> dict[str, Values]:
     return columns
 
 
-def ids_by_hour(events: Events) -> Iterator[tuple[int, int]]:
+def ids_by_hour(table: pa.Table) -> Iterator[tuple[int, int]]:
     """Yield (hour since 1970-01-01 UTC, second halves of ids xor-ed) of events in order of time."""
-    if not len(events):
+    if not len(table):
         return
-    hours = np.frombuffer(events.timestamp, np.int64) // HOUR_MS
-    halves = np.frombuffer(events.id, ">u8").reshape(-1, 2)[:, 1].astype(np.uint64)
+    hours = table["timestamp"].to_numpy() // HOUR_MS
     starts = np.flatnonzero(np.diff(hours, prepend=hours[0] - 1))
-    ids = np.bitwise_xor.reduceat(halves, starts)
+    ids = np.bitwise_xor.reduceat(table["id_low"].to_numpy().view(np.uint64), starts)
     yield from zip(hours[starts].tolist(), ids.tolist(), strict=True)

@@ -1,32 +1,45 @@
 -- One row: how many installations were active when, as seen from the day {as_of}.
--- A bit for each of the 56 days back from {as_of}, lowest first: one pass instead of distinct counts.
+-- A bit for each of the 56 days up to {as_of}, which is the highest, bit 55. What was before the period
+-- of the first of them is of interest only for having been there: it goes by as one.
 SELECT
     sum(daily), sum(weekly), sum(monthly), sum(regular), sum(new), sum(lost),
     min(first) AS first
 FROM each_shard(
     SELECT
-        countIf(bitAnd(days, 1) <> 0) AS daily,
-        countIf(bitAnd(days, 127) <> 0) AS weekly,
-        countIf(bitAnd(days, 268435455) <> 0) AS monthly,
-        countIf(bitCount(bitAnd(days, 268435455)) >= 4) AS regular,
+        countIf(bitShiftRight(days, 55) <> 0) AS daily,
+        countIf(bitShiftRight(days, 49) <> 0) AS weekly,
+        countIf(bitShiftRight(days, 28) <> 0) AS monthly,
+        countIf(bitCount(bitShiftRight(days, 28)) >= 4) AS regular,
         countIf(first_day > {as_of:Int32} - 28) AS new,
-        countIf(days <> 0 AND bitAnd(days, 268435455) = 0) AS lost,
+        countIf(days <> 0 AND bitShiftRight(days, 28) = 0) AS lost,
         minOrNull(first_day) AS first
     FROM (
         SELECT
-            intDiv(min(timestamp), 86400000) AS first_day,
-            -- what is longer ago has bit 56
-            bitAnd(
-                groupBitOr(
-                    bitShiftLeft(
-                        toUInt64(1),
-                        toUInt8(least({as_of:Int32} - intDiv(timestamp, 86400000), 56))
-                    )
-                ),
-                72057594037927935
+            intDiv(min(first), 86400000) AS first_day,
+            groupBitOr(
+                bitAnd(
+                    bitShiftRight(
+                        bitShiftLeft(toUInt64(bits), toUInt8(greatest(ahead, 0))),
+                        toUInt8(greatest(-ahead, 0))
+                    ),
+                    72057594037927935
+                )
             ) AS days
-        FROM events
-        WHERE tool = {tool:String} AND timestamp < ({as_of:Int32} + 1) * 86400000
+        FROM (
+            SELECT
+                installation,
+                greatest(intDiv(timestamp, 2419200000), intDiv({as_of:Int32}, 28) - 3) AS period,
+                period * 28 + 55 - {as_of:Int32} AS ahead,
+                min(timestamp) AS first,
+                groupBitOr(
+                    bitShiftLeft(toUInt32(1), toUInt8(modulo(intDiv(timestamp, 86400000), 28)))
+                ) AS bits
+            FROM events
+            WHERE tool = {tool:String}
+              AND intDiv(timestamp, 2419200000) <= intDiv({as_of:Int32}, 28)
+            GROUP BY installation, period
+        )
         GROUP BY installation
+        HAVING first_day <= {as_of:Int32}
     )
 )

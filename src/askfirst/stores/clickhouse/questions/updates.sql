@@ -36,15 +36,25 @@ FROM each_shard(
                 )
             ) AS entry
         FROM (
-            SELECT
-                installation,
-                toString(version) AS version,
-                min(timestamp) AS first,
-                max(timestamp) AS last
-            FROM events
-            WHERE tool = {tool:String}
-              AND timestamp < ({as_of:Int32} + 1) * 86400000
-              AND version IN ({versions:Array(String)})
+            SELECT installation, toString(version) AS version, min(first) AS first, max(last) AS last
+            FROM (
+                -- of the periods that are over: what is summed up
+                SELECT installation, version, min(timestamp) AS first, max(timestamp) AS last
+                FROM events
+                WHERE tool = {tool:String}
+                  AND intDiv(timestamp, 2419200000) < intDiv({as_of:Int32} + 1, 28)
+                  AND version IN ({versions:Array(String)})
+                GROUP BY installation, version
+                UNION ALL
+                -- of the one that {as_of} is in: its events up to then
+                SELECT installation, version, min(timestamp) AS first, max(timestamp) AS last
+                FROM events
+                WHERE tool = {tool:String}
+                  AND intDiv(timestamp, 2419200000) = intDiv({as_of:Int32} + 1, 28)
+                  AND timestamp < ({as_of:Int32} + 1) * 86400000
+                  AND version IN ({versions:Array(String)})
+                GROUP BY installation, version
+            )
             GROUP BY installation, version
         )
         GROUP BY installation
