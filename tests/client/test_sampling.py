@@ -73,7 +73,7 @@ def test_that_is_remembered(tool: Tool) -> None:
     sample_half(tool, OUTSIDE)
     tool.start()
     done = tool.run(AFTER="print(sorted(n for n in sys.modules if n.startswith('askfirst')))")
-    assert "'askfirst.client'" in done.stdout
+    assert "'askfirst.usual'" in done.stdout
     assert "askfirst.contract.model" not in done.stdout
     assert "askfirst.client.recording" not in done.stdout
 
