@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from tests.collector.conftest import MemoryStore
 
 INSTALLATION = "9d" * 32
 ERASURE = {"tool": "stratus", "installationId": INSTALLATION}
@@ -60,4 +63,27 @@ def test_while_the_store_is_down_an_erasure_is_to_be_tried_again(
     api.store.trouble = ""
     api.loaded()
     assert api.post("/v1/erasures", ERASURE).json() == {"erased": 1}
+    assert api.store.rows == {}
+
+
+def test_an_erasure_that_takes_too_long_is_counted_when_it_is_done_and_the_next_one_works(
+    make_api: Callable[..., Any],
+    contract: Any,
+    event: Callable[..., Any],
+    until: Callable[..., None],
+) -> None:
+    may_end = threading.Event()
+
+    class Slow(MemoryStore):
+        def erase(self, *words: Any) -> int:
+            may_end.wait(30)
+            return super().erase(*words)
+
+    api = make_api(contract, patience=0.1, store=Slow())
+    api.post("/v1/events", {"tool": "stratus", "events": [event(), event()]})
+    api.loaded()
+    assert api.post("/v1/erasures", ERASURE).status == 503
+    may_end.set()
+    until(lambda: api.collector.metrics.value("askfirst_events_erased_total") == 2)
+    until(lambda: api.post("/v1/erasures", ERASURE).status == 200)
     assert api.store.rows == {}

@@ -202,6 +202,54 @@ def test_a_job_that_fails_tells_whoever_asked_and_loading_goes_on(bench: Bench) 
     assert bench.loaded(bench.put(bench.event()))
 
 
+def _given_up(bench: Bench, begun: threading.Event | None = None) -> None:
+    """Ask for an erasure, and wait no longer than until it has begun."""
+
+    async def ask() -> None:
+        erasure = bench.loader.erase("stratus", bytes.fromhex(INSTALLATION))
+        asked = asyncio.create_task(erasure)
+        await (asyncio.to_thread(begun.wait, 20) if begun else asyncio.sleep(0))
+        asked.cancel()
+        await asyncio.wait((asked,))
+        assert asked.cancelled()
+
+    asyncio.run(ask())
+
+
+def test_an_erasure_that_nobody_waits_for_any_more_is_done_and_scrubbed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, until: Callable[..., None]
+) -> None:
+    begun, may_end, erase = threading.Event(), threading.Event(), bench.store.erase
+
+    def slow(*words: Any) -> int:
+        begun.set()
+        may_end.wait(20)
+        return int(erase(*words))
+
+    places = bench.put(bench.event(), bench.event())
+    bench.loader.start()
+    assert bench.loaded(places)
+    until(lambda: bench.store.scrubs == 1)
+    monkeypatch.setattr(bench.store, "erase", slow)
+    _given_up(bench, begun)
+    may_end.set()
+    assert bench.loaded(bench.put(bench.event(installationId="aa" * 32)))
+    assert len(bench.store.rows) == 1
+    bench.now += 5_000
+    until(lambda: bench.store.scrubs == 2)
+    assert asyncio.run(bench.loader.do(lambda _: 7)) == 7
+    assert bench.said == []
+
+
+def test_an_erasure_that_was_given_up_before_it_began_is_not_done(bench: Bench) -> None:
+    places = bench.put(bench.event())
+    _given_up(bench)  # nothing runs yet
+    bench.loader.start()
+    assert bench.loaded(places)
+    assert asyncio.run(bench.loader.do(lambda _: 7)) == 7
+    assert len(bench.store.rows) == 1
+
+
 def test_waiting_works_for_many_from_an_event_loop(bench: Bench) -> None:
     bench.loader.start()
 

@@ -115,16 +115,11 @@ class Collector:
         places = await asyncio.to_thread(self.loader.end_segments)
         await self.caught_up(places)
         try:
-            erased = await asyncio.wait_for(
-                self.loader.erase(tool, installation), self.config.patience
+            return await asyncio.wait_for(
+                self.loader.erase(tool, installation, self._count_erasure), self.config.patience
             )
         except asyncio.TimeoutError:
             raise behind() from None
-        self.metrics.add("askfirst_erasures_total")
-        self.metrics.add("askfirst_events_erased_total", erased)
-        if erased:
-            self._watch_erasures()
-        return erased
 
     async def agree(self, contracts: Sequence[Contract]) -> None:
         """Put other contracts of the same tools in force. Raises StoreError."""
@@ -178,7 +173,11 @@ class Collector:
     def _takes_events(self, reports: Sequence[Report]) -> bool:
         return not self.log.trouble and all(row.ready for row in reports)
 
-    def _watch_erasures(self) -> None:
+    def _count_erasure(self, erased: int) -> None:
+        self.metrics.add("askfirst_erasures_total")
+        self.metrics.add("askfirst_events_erased_total", erased)
+        if not erased:
+            return
         now = time.monotonic()
         self._erasures.append(now)
         if len(self._erasures) == ALARM_ERASURES and now - self._erasures[0] < ALARM_SECONDS:

@@ -142,26 +142,44 @@ class Loader:
             self._forget(waiter)
 
     async def do(self, work: Callable[[Store], T]) -> T:
-        """Run `work` on the store between two transactions, in the loader's thread."""
+        """Run `work` on the store between two transactions, in the loader's thread.
+
+        Whoever is cancelled before it has begun is not served; what has begun is done all the same.
+        """
         future: Future[T] = Future()
 
         def job() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
             try:
-                future.set_result(work(self._store))
+                done = work(self._store)
             except BaseException as error:  # noqa: BLE001 - it is the asker's
                 future.set_exception(error)
+            else:
+                future.set_result(done)
 
         with self._lock:
             self._jobs.append(job)
             self._hurry.set()
         return await asyncio.wrap_future(future)
 
-    async def erase(self, tool: str, installation: bytes) -> int:
-        """Forget an installation; return how many events. Its bytes are scrubbed soon after."""
+    async def erase(
+        self, tool: str, installation: bytes, tell: Callable[[int], None] | None = None
+    ) -> int:
+        """Forget an installation; return how many events. Its bytes are scrubbed soon after.
+
+        `tell` is told how many in the loader's thread, even if nobody waits for it any more.
+        """
         until = self._now()
-        erased = await self.do(lambda store: store.erase(tool, installation, until))
-        self._scrub_at = min(self._scrub_at, self._now() + SCRUB_AFTER_MS)
-        return erased
+
+        def work(store: Store) -> int:
+            erased = store.erase(tool, installation, until)
+            self._scrub_at = min(self._scrub_at, self._now() + SCRUB_AFTER_MS)
+            if tell is not None:
+                tell(erased)
+            return erased
+
+        return await self.do(work)
 
     # The thread
 
@@ -176,8 +194,8 @@ class Loader:
         self._stand_back()
         pause = FIRST_PAUSE
         while True:
-            self._do_jobs()
             try:
+                self._do_jobs()
                 moved = self._load_some()
                 self._settle()
                 self._retain_when_due()
