@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sys
 import threading
@@ -138,6 +139,21 @@ def test_an_error_nobody_thought_of_does_not_end_the_thread(
         until(lambda: bench.loader.trouble)
     assert bench.loaded(position)
     assert any("ZeroDivisionError" in line for line in bench.said)
+
+
+def test_an_operator_who_hears_nothing_any_more_does_not_end_the_thread(
+    make_api: Callable[..., Any], contract: Contract, event: Any, until: Callable[..., None]
+) -> None:
+    def deaf(_text: str) -> None:
+        raise BrokenPipeError(errno.EPIPE, "as when a reader of stderr has ended")
+
+    api = make_api(contract, say=deaf)
+    api.store.trouble = "the disk is on fire"
+    api.post("/v1/events", {"tool": "stratus", "events": [event()]})
+    until(lambda: api.collector.loader.trouble)
+    api.store.trouble = ""
+    api.loaded()
+    assert len(api.store.rows) == 1
 
 
 def test_loading_goes_on_where_the_store_says(bench: Bench) -> None:

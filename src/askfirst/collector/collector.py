@@ -46,7 +46,7 @@ class Collector:
         self.contracts = config.contracts
         self.store = store
         self.now = now
-        self.say = say
+        self.say = say = _unbreakable(say)
         self.metrics = Metrics()
         has_no_log = config.ack == "store"
         is_away = False
@@ -186,6 +186,16 @@ class Collector:
                 f"{ALARM_ERASURES} installations were erased within an hour; a faulty release "
                 "of a tool may be sending them: take a backup, then look at its users' reports"
             )
+
+
+def _unbreakable(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Return what says the same, but does not fail when nobody hears it any more."""
+
+    def tell(text: str) -> None:
+        with suppress(OSError):  # as of a pipe whose reader has ended: it must not end the loader
+            say(text)
+
+    return tell
 
 
 def behind() -> Refusal:
