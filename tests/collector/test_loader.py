@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import os
 import sys
 import threading
@@ -203,6 +204,51 @@ def test_a_scrub_that_fails_is_said_and_tried_again(
         until(lambda: any("can still be read" in line for line in bench.said))
     bench.now += 30_000
     until(lambda: bench.store.scrubs == 1)
+
+
+def test_erasures_without_end_leave_the_store_most_of_the_time_for_loading(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, until: Callable[..., None]
+) -> None:
+    took, began = 30_000, list[int]()
+
+    def scrub() -> bool:
+        began.append(bench.now)
+        bench.now += took
+        return True
+
+    def pass_time(_store: Any) -> None:  # in the loader's thread, as what a scrub takes
+        bench.now += 5_000
+
+    monkeypatch.setattr(bench.store, "scrub", scrub)
+    end = bench.now + 3_600_000
+    bench.loader.start()
+    until(lambda: began)
+    while bench.now < end:
+        bench.erase()
+        asyncio.run(bench.loader.do(pass_time))
+    waits = [later - earlier - took for earlier, later in itertools.pairwise(began)]
+    assert waits[:2] == [5_000, 5_000]  # a few follow each other as they come
+    assert set(waits[4:]) == {4 * took}
+    assert len(began) * took < 0.3 * 3_600_000
+
+
+def test_a_clock_that_leaps_during_a_scrub_does_not_put_off_the_next_for_long(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, until: Callable[..., None]
+) -> None:
+    ended: list[int] = []
+
+    def leap() -> bool:
+        bench.now += 365 * DAY_MS
+        ended.append(bench.now)
+        return True
+
+    monkeypatch.setattr(bench.store, "scrub", leap)
+    bench.loader.start()
+    until(lambda: ended)
+    assert bench.loaded(bench.put(bench.event()))
+    bench.erase()
+    bench.now = ended[-1] + 3_600_000
+    until(lambda: len(ended) == 2)
 
 
 def _refuse() -> None:

@@ -34,6 +34,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds between attempts that fail
 RETAIN_AGAIN_MS = 3_600_000  # after a retention that failed
 SCRUB_AFTER_MS = 5_000  # erasures that come together share one rewriting of the store
 SCRUB_AGAIN_MS = 30_000  # after a scrub that failed
+# Whoever has made-up installations erased again and again must not keep a large store from loading:
+# scrubs take one SHAREth of the time, of which SPARE_MS may be had in advance.
+SHARE, SPARE_MS, LONGEST_REST_MS = 5, 300_000, 3_600_000
 
 Places = Mapping[str, tuple[int, int]]  # log -> (segment, offset)
 T = TypeVar("T")
@@ -85,6 +88,7 @@ class Loader:
         self._is_behind = False  # a log holds more than the last transaction took
         self._retain_at = 0
         self._scrub_at = 0
+        self._even_at = 0  # when the scrubs up to now will have had no more than their share
         self._lock = Lock()
         self._waiters: list[_Waiter] = []
         self._jobs: list[Callable[[], None]] = []
@@ -174,7 +178,7 @@ class Loader:
 
         def work(store: Store) -> int:
             erased = store.erase(tool, installation, until)
-            self._scrub_at = min(self._scrub_at, self._now() + SCRUB_AFTER_MS)
+            self._scrub_at = min(self._scrub_at, self._scrub_after(SCRUB_AFTER_MS))
             if tell is not None:
                 tell(erased)
             return erased
@@ -287,19 +291,30 @@ class Loader:
             self._retain_at = now + RETAIN_AGAIN_MS
         else:
             self._retain_at = now + DAY_MS
-            self._scrub_at = now
+            self._scrub_at = self._scrub_after(0)
 
     def _scrub_when_due(self) -> None:
-        now = self._now()
-        if now < self._scrub_at:
+        began = self._now()
+        if began < self._scrub_at:
             return
+        trouble: StoreError | None = None
         try:
             self._store.scrub()
         except StoreError as error:
-            self._say(f"what was erased can still be read in the store's files: {error}")
-            self._scrub_at = now + SCRUB_AGAIN_MS
+            trouble = error
+        finally:
+            now = self._now()
+            even_at = max(self._even_at, began) + max(now - began, 0) * SHARE
+            self._even_at = min(even_at, now + SPARE_MS + LONGEST_REST_MS)
+        if trouble:
+            self._say(f"what was erased can still be read in the store's files: {trouble}")
+            self._scrub_at = self._scrub_after(SCRUB_AGAIN_MS)
         else:
             self._scrub_at = self._retain_at
+
+    def _scrub_after(self, wait_ms: int) -> int:
+        """Return when to scrub, at the earliest `wait_ms` from now."""
+        return max(self._now() + wait_ms, self._even_at - SPARE_MS)
 
     def _fail(self, error: Exception) -> None:
         self._unsure = True
