@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import argparse
 import mmap
+import os
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -55,22 +57,24 @@ def run(folder: Path, events: int, backups: int) -> int:
             assert done.status == 200, done.body
         new = [fresh(whom.hex()) for _ in range(50)]
         assert server.call("POST", "/v1/events", {"tool": TOOL, "events": new}).status == 200
-        sure = len(seen(folder, traces))
+        sure = len(set(seen(folder, traces)))
         assert sure, "nothing can be found even before the erasure"
         most = MOST_SECONDS + max(backups - 1, 0) * MORE_SECONDS
-        answered, gone = erased(server, folder, whom, traces, 4 * most)
+        answered, gone, cpu = erased(server, folder, whom, traces, 4 * most)
         assert server.stop() == 0, server.errors
-    left = seen(folder, traces)
+    left = set(seen(folder, traces))
     store = open_store(place)
     others = counted(store)
     trouble = store.check()
     size = store.size()
     store.close()
     expected = {hash_: n for hash_, n in before.items() if hash_ != whom}
-    print(f"| events | backups | erased | traces before | answered, s | in no file after, s "
-          f"| store, MB |\n| ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
-          f"| {sum(before.values()):,} | {backups} | {before[whom] + 50:,} | {sure} | {answered:.1f} "
-          f"| {gone:.1f} | {size / 1e6:,.0f} |")  # fmt: skip
+    titles = ("events", "backups", "erased", "traces before", "answered, s", "in no file after, s",
+              "of it CPU, s", "store, MB")  # fmt: skip
+    row = (f"{sum(before.values()):,}", backups, f"{before[whom] + 50:,}", sure, f"{answered:.1f}",
+           f"{gone:.1f}", f"{cpu:.1f}", f"{size / 1e6:,.0f}")  # fmt: skip
+    for cells in (titles, ["---:"] * len(titles), row):
+        print(f"| {' | '.join(map(str, cells))} |")
     print(f"\nother installations as before: {others == expected}; traces left: {len(left)}; "
           f"the store complains of: {trouble or 'nothing'}")  # fmt: skip
     return int(bool(left) or gone > most or others != expected or bool(trouble))
@@ -114,8 +118,10 @@ def fresh(installation: str) -> dict[str, object]:
 
 def erased(
     server: Server, folder: Path, whom: bytes, traces: set[bytes], deadline: float
-) -> tuple[float, float]:
-    """Erase; return the seconds until the answer, and from the answer until nothing is found."""
+) -> tuple[float, float, float]:
+    """Erase; return the seconds until the answer, and from the answer until nothing is found, and
+    how many of CPU the collector took for the latter.
+    """
     began = time.monotonic()
     connection = server.connect()
     connection.timeout = MOST_SECONDS
@@ -123,23 +129,28 @@ def erased(
     connection.request("POST", "/v1/erasures", body, {"Content-Type": "application/json"})
     answer = connection.getresponse()
     assert answer.status == 200, answer.read()
-    answered = time.monotonic()
-    wait_until(lambda: not seen(folder, traces), deadline)
-    return answered - began, time.monotonic() - answered
+    answered, used = time.monotonic(), cpu_of(server.process.pid)
+    wait_until(lambda: not any(seen(folder, traces)), deadline)  # stops at the first
+    gone = time.monotonic() - answered
+    return answered - began, gone, cpu_of(server.process.pid) - used
 
 
-def seen(folder: Path, wanted: set[bytes]) -> set[bytes]:
-    """Return which byte strings stand in any file of a folder."""
-    found: set[bytes] = set()
+def cpu_of(number: int) -> float:
+    """Return the seconds of CPU that a process has taken."""
+    fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def seen(folder: Path, wanted: set[bytes]) -> Iterator[bytes]:
+    """Yield byte strings that stand in files of a folder, once for each file."""
     for path in folder.rglob("*"):
         try:
             if not path.is_file() or not path.stat().st_size:
                 continue
             with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as data:
-                found |= {one for one in wanted - found if data.find(one) >= 0}
+                yield from (one for one in wanted if data.find(one) >= 0)
         except FileNotFoundError:  # gone meanwhile, as it should be
             continue
-    return found
 
 
 if __name__ == "__main__":
