@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from askfirst.collector import log as logs
 from askfirst.collector.frames import encode
 from askfirst.collector.loader import Loader, Places
 from askfirst.collector.log import Log
@@ -310,6 +311,16 @@ def test_an_erasure_that_was_given_up_before_it_began_is_not_done(bench: Bench) 
     assert bench.loaded(places)
     assert asyncio.run(bench.loader.do(lambda _: 7)) == 7
     assert len(bench.store.rows) == 1
+
+
+def test_a_log_that_is_still_written_keeps_nobody_waiting_for_its_lock(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its writer may be one that hangs; what the loader has to do meanwhile is for all logs."""
+    monkeypatch.setattr(logs, "LOCK_SECONDS", 3_600.0)
+    recovery = api.collector.recover(api.collector.tails["0"])
+    with pytest.raises(logs.LogHeld):
+        asyncio.run(asyncio.wait_for(recovery, 20))
 
 
 def test_waiting_works_for_many_from_an_event_loop(bench: Bench) -> None:

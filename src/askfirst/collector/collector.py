@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from askfirst.collector.worker import Order, Report
     from askfirst.collector.workers import Workers
 
+RETRY = {"retry-after": "30"}
 ALARM_ERASURES, ALARM_SECONDS = 100, 3600.0
 
 
@@ -110,10 +111,20 @@ class Collector:
         if not await self.loader.reach(places or self.loader.accepted(), self.config.patience):
             raise behind()
 
+    async def emptied(self) -> None:
+        """Wait until the store has what was accepted before now, and no log has it any more.
+
+        Raises Refusal (503) when that takes too long, or a worker does not let go of its segment.
+        """
+        try:
+            places = await asyncio.to_thread(self.loader.end_segments)
+        except TimeoutError:
+            raise Refusal(503, "a worker is missing; try again later", RETRY) from None
+        await self.caught_up(places)
+
     async def erase(self, tool: str, installation: bytes) -> int:
         """Forget an installation; return how many events. Raises Refusal (503), StoreError."""
-        places = await asyncio.to_thread(self.loader.end_segments)
-        await self.caught_up(places)
+        await self.emptied()
         try:
             return await asyncio.wait_for(
                 self.loader.erase(tool, installation, self._count_erasure), self.config.patience
@@ -133,8 +144,12 @@ class Collector:
         self.door.agree(contracts)
 
     async def recover(self, tail: Tail) -> None:
-        """Bring a log in order whose writer has ended."""
-        await self.loader.do(lambda _: tail.recover(self.loader.position(tail.name)))
+        """Bring a log in order whose writer has ended. Raises OSError, LogError."""
+
+        def work(_store: Store) -> None:  # nothing is loaded meanwhile, so it waits for nobody
+            tail.recover(self.loader.position(tail.name), patience=0)
+
+        await self.loader.do(work)
 
     def hire(self, workers: Workers) -> None:
         """Make worker processes known."""
@@ -201,7 +216,7 @@ def _unbreakable(say: Callable[[str], None]) -> Callable[[str], None]:
 def behind() -> Refusal:
     """Return the refusal of what needs a store that is not there now."""
     text = "the store is behind; nothing is lost, try again later"
-    return Refusal(503, text, {"retry-after": "30"})
+    return Refusal(503, text, RETRY)
 
 
 def log_folders(folder: Path, workers: int, *, leftover: bool = False) -> list[Path]:
