@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -123,16 +124,23 @@ def erased(
     how many of CPU the collector took for the latter.
     """
     began = time.monotonic()
-    connection = server.connect()
-    connection.timeout = MOST_SECONDS
-    body = f'{{"tool": "{TOOL}", "installationId": "{whom.hex()}"}}'
-    connection.request("POST", "/v1/erasures", body, {"Content-Type": "application/json"})
-    answer = connection.getresponse()
-    assert answer.status == 200, answer.read()
+    while (status := ask(server, whom)) == 503:
+        assert time.monotonic() < began + deadline
+    assert status == 200, status
     answered, used = time.monotonic(), cpu_of(server.process.pid)
     wait_until(lambda: not any(seen(folder, traces)), deadline)  # stops at the first
     gone = time.monotonic() - answered
     return answered - began, gone, cpu_of(server.process.pid) - used
+
+
+def ask(server: Server, whom: bytes) -> int:
+    """Ask for an erasure; return the status of the answer."""
+    connection = server.connect()
+    connection.timeout = 2 * MOST_SECONDS
+    body = f'{{"tool": "{TOOL}", "installationId": "{whom.hex()}"}}'
+    connection.request("POST", "/v1/erasures", body, {"Content-Type": "application/json"})
+    with closing(connection):
+        return connection.getresponse().status
 
 
 def cpu_of(number: int) -> float:

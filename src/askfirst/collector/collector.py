@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from askfirst.collector.worker import Order, Report
     from askfirst.collector.workers import Workers
 
+SIZE_SECONDS = 1.0
 RETRY = {"retry-after": "30"}
 ALARM_ERASURES, ALARM_SECONDS = 100, 3600.0
 
@@ -85,6 +86,8 @@ class Collector:
         )
         self.entrance: Entrance | None = None  # unless workers take the events
         self._workers: Workers | None = None
+        self._sizing: asyncio.Task[int] | None = None
+        self._size: int | None = None
         self._erasures: deque[float] = deque(maxlen=ALARM_ERASURES)
 
     def start(self) -> None:
@@ -175,8 +178,25 @@ class Collector:
             "askfirst_ready": self._takes_events(reports),
         }
         with suppress(StoreError):  # a server that is away is no reason to say nothing
-            gauges["askfirst_store_bytes"] = await asyncio.to_thread(self.store.size)
+            gauges["askfirst_store_bytes"] = await self._store_bytes()
         return counts, {name: float(value) for name, value in gauges.items()}
+
+    async def _store_bytes(self) -> int:
+        """Return how large the store is, or was when it last said so within a second.
+
+        A server that hangs is asked once at a time: who asks holds a thread. Raises StoreError.
+        """
+        if self._sizing is None:
+            self._sizing = asyncio.create_task(asyncio.to_thread(self.store.size))
+        asked = self._sizing
+        done, _ = await asyncio.wait((asked,), timeout=SIZE_SECONDS)
+        if done:
+            if self._sizing is asked:
+                self._sizing = None
+            self._size = asked.result()
+        if self._size is None:
+            raise StoreError("the store has not said yet how large it is")
+        return self._size
 
     async def is_ready(self) -> bool:
         """Tell whether every process takes events now."""
