@@ -35,7 +35,7 @@ RETAIN_AGAIN_MS = 3_600_000  # after a retention that failed
 SCRUB_AFTER_MS = 5_000  # erasures that come together share one rewriting of the store
 SCRUB_AGAIN_MS = 30_000  # after a scrub that failed
 # Whoever has made-up installations erased again and again must not keep a large store from loading:
-# scrubs take one SHAREth of the time, of which SPARE_MS may be had in advance.
+# scrubs take one SHAREth of the time; what they get of SPARE_MS may be had in advance.
 SHARE, SPARE_MS, LONGEST_REST_MS = 5, 300_000, 3_600_000
 
 Places = Mapping[str, tuple[int, int]]  # log -> (segment, offset)
