@@ -219,9 +219,9 @@ def make_api(tmp_path: Path) -> Iterator[Callable[..., Api]]:
 
     def make(*contracts: Contract, store: MemoryStore | None = None, **settings: Any) -> Api:
         api = Api(None, store or MemoryStore())
-        clock = settings.pop("now", now_ms)
+        clock, say = settings.pop("now", now_ms), settings.pop("say", api.said.append)
         config = Config(contracts=contracts, log_folder=tmp_path / "log", token=TOKEN, **settings)
-        api.app = build_app(config, api.store, now=clock, say=api.said.append)
+        api.app = build_app(config, api.store, now=clock, say=say)
         api.collector.start()
         made.append(api)
         return api

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from askfirst.collector import tail
 from askfirst.contract.loading import parse
+from tests.collector.conftest import MemoryStore
 from tests.collector.serving import CONTRACT
 
 INSTALLATION = "9d" * 32
@@ -102,3 +105,41 @@ def test_while_the_store_is_down_an_erasure_is_to_be_tried_again(
     api.loaded()
     assert api.post("/v1/erasures", ERASURE).json() == {"erased": 1}
     assert api.store.rows == {}
+
+
+def test_an_erasure_that_takes_too_long_is_counted_when_it_is_done_and_the_next_one_works(
+    make_api: Callable[..., Any],
+    contract: Any,
+    event: Callable[..., Any],
+    until: Callable[..., None],
+) -> None:
+    may_end = threading.Event()
+
+    class Slow(MemoryStore):
+        def erase(self, *words: Any) -> int:
+            may_end.wait(30)
+            return super().erase(*words)
+
+    api = make_api(contract, patience=0.1, store=Slow())
+    api.post("/v1/events", {"tool": "stratus", "events": [event(), event()]})
+    api.loaded()
+    assert api.post("/v1/erasures", ERASURE).status == 503
+    may_end.set()
+    until(lambda: api.collector.metrics.value("askfirst_events_erased_total") == 2)
+    until(lambda: api.post("/v1/erasures", ERASURE).status == 200)
+    assert api.store.rows == {}
+
+
+@pytest.mark.parametrize("target", ["/v1/erasures", "/v1/store/erase"])
+def test_while_the_writer_of_a_log_is_missing_an_erasure_is_to_be_tried_again(
+    api: Any, event: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    api.post("/v1/events", {"tool": "stratus", "events": [event()]})
+    monkeypatch.setattr(tail, "ROLL_SECONDS", 0.05)
+    own = api.collector.tails["0"]
+    roll, own.roll = own.roll, lambda: None  # nobody hears it
+    answer = api.post(target, ERASURE, authorization="Bearer the-token")
+    assert (answer.status, answer.headers["retry-after"]) == (503, "30")
+    assert answer.json() == {"error": "a worker is missing; try again later"}
+    own.roll = roll
+    assert api.post("/v1/erasures", ERASURE).json() == {"erased": 1}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import itertools
 import os
 import sys
 import threading
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from askfirst.collector import log as logs
 from askfirst.collector.frames import encode
 from askfirst.collector.loader import Loader, Places
 from askfirst.collector.log import Log
@@ -143,6 +146,21 @@ def test_an_error_nobody_thought_of_does_not_end_the_thread(
     assert any("ZeroDivisionError" in line for line in bench.said)
 
 
+def test_an_operator_who_hears_nothing_any_more_does_not_end_the_thread(
+    make_api: Callable[..., Any], contract: Contract, event: Any, until: Callable[..., None]
+) -> None:
+    def deaf(_text: str) -> None:
+        raise BrokenPipeError(errno.EPIPE, "as when a reader of stderr has ended")
+
+    api = make_api(contract, say=deaf)
+    api.store.trouble = "the disk is on fire"
+    api.post("/v1/events", {"tool": "stratus", "events": [event()]})
+    until(lambda: api.collector.loader.trouble)
+    api.store.trouble = ""
+    api.loaded()
+    assert len(api.store.rows) == 1
+
+
 def test_loading_goes_on_where_the_store_says(bench: Bench) -> None:
     bench.put(bench.event())
     bench.store.positions[bench.tails[0].name] = bench.position()
@@ -192,6 +210,51 @@ def test_a_scrub_that_fails_is_said_and_tried_again(
     until(lambda: bench.store.scrubs == 1)
 
 
+def test_erasures_without_end_leave_the_store_most_of_the_time_for_loading(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, until: Callable[..., None]
+) -> None:
+    took, began = 30_000, list[int]()
+
+    def scrub() -> bool:
+        began.append(bench.now)
+        bench.now += took
+        return True
+
+    def pass_time(_store: Any) -> None:  # in the loader's thread, as what a scrub takes
+        bench.now += 5_000
+
+    monkeypatch.setattr(bench.store, "scrub", scrub)
+    end = bench.now + 3_600_000
+    bench.loader.start()
+    until(lambda: began)
+    while bench.now < end:
+        bench.erase()
+        asyncio.run(bench.loader.do(pass_time))
+    waits = [later - earlier - took for earlier, later in itertools.pairwise(began)]
+    assert waits[:2] == [5_000, 5_000]  # a few follow each other as they come
+    assert set(waits[4:]) == {4 * took}
+    assert len(began) * took < 0.3 * 3_600_000
+
+
+def test_a_clock_that_leaps_during_a_scrub_does_not_put_off_the_next_for_long(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, until: Callable[..., None]
+) -> None:
+    ended: list[int] = []
+
+    def leap() -> bool:
+        bench.now += 365 * DAY_MS
+        ended.append(bench.now)
+        return True
+
+    monkeypatch.setattr(bench.store, "scrub", leap)
+    bench.loader.start()
+    until(lambda: ended)
+    assert bench.loaded(bench.put(bench.event()))
+    bench.erase()
+    bench.now = ended[-1] + 3_600_000
+    until(lambda: len(ended) == 2)
+
+
 def _refuse() -> None:
     raise StoreError("not now")
 
@@ -203,6 +266,64 @@ def test_a_job_that_fails_tells_whoever_asked_and_loading_goes_on(bench: Bench) 
         bench.erase()
     bench.store.trouble = ""
     assert bench.loaded(bench.put(bench.event()))
+
+
+def _given_up(bench: Bench, begun: threading.Event | None = None) -> None:
+    """Ask for an erasure, and wait no longer than until it has begun."""
+
+    async def ask() -> None:
+        erasure = bench.loader.erase("stratus", bytes.fromhex(INSTALLATION))
+        asked = asyncio.create_task(erasure)
+        await (asyncio.to_thread(begun.wait, 20) if begun else asyncio.sleep(0))
+        asked.cancel()
+        await asyncio.wait((asked,))
+        assert asked.cancelled()
+
+    asyncio.run(ask())
+
+
+def test_an_erasure_that_nobody_waits_for_any_more_is_done_and_scrubbed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, until: Callable[..., None]
+) -> None:
+    begun, may_end, erase = threading.Event(), threading.Event(), bench.store.erase
+
+    def slow(*words: Any) -> int:
+        begun.set()
+        may_end.wait(20)
+        return int(erase(*words))
+
+    places = bench.put(bench.event(), bench.event())
+    bench.loader.start()
+    assert bench.loaded(places)
+    until(lambda: bench.store.scrubs == 1)
+    monkeypatch.setattr(bench.store, "erase", slow)
+    _given_up(bench, begun)
+    may_end.set()
+    assert bench.loaded(bench.put(bench.event(installationId="aa" * 32)))
+    assert len(bench.store.rows) == 1
+    bench.now += 5_000
+    until(lambda: bench.store.scrubs == 2)
+    assert asyncio.run(bench.loader.do(lambda _: 7)) == 7
+    assert bench.said == []
+
+
+def test_an_erasure_that_was_given_up_before_it_began_is_not_done(bench: Bench) -> None:
+    places = bench.put(bench.event())
+    _given_up(bench)  # nothing runs yet
+    bench.loader.start()
+    assert bench.loaded(places)
+    assert asyncio.run(bench.loader.do(lambda _: 7)) == 7
+    assert len(bench.store.rows) == 1
+
+
+def test_a_log_that_is_still_written_keeps_nobody_waiting_for_its_lock(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its writer may be one that hangs; what the loader has to do meanwhile is for all logs."""
+    monkeypatch.setattr(logs, "LOCK_SECONDS", 3_600.0)
+    recovery = api.collector.recover(api.collector.tails["0"])
+    with pytest.raises(logs.LogHeld):
+        asyncio.run(asyncio.wait_for(recovery, 20))
 
 
 def test_waiting_works_for_many_from_an_event_loop(bench: Bench) -> None:

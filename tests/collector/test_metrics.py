@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 import threading
@@ -13,7 +14,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from askfirst.collector import collector as collecting
 from askfirst.collector.metrics import BOUNDS, COMMIT, METRICS, Counts, Metrics, add_up, text
+from askfirst.contract.model import Contract
+from tests.collector.conftest import MemoryStore
 from tests.collector.serving import CONTRACT, Server, make_event, servers
 
 DOCS = (Path(__file__).parents[2] / "docs" / "collector.md").read_text()
@@ -137,6 +141,39 @@ def test_a_cell_is_a_part_of_its_counter() -> None:
 def test_a_name_that_is_not_declared_cannot_be_counted() -> None:
     with pytest.raises(AssertionError, match="askfirst_made_up_total"):
         Metrics().add("askfirst_made_up_total")
+
+
+def test_a_store_that_hangs_is_asked_once_and_keeps_nobody_waiting(
+    make_api: Any, contract: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_say, asked = threading.Event(), list[int]()
+
+    class Hanging(MemoryStore):
+        def size(self) -> int:
+            asked.append(1)
+            may_say.wait(60)
+            return 7
+
+    collector = make_api(contract, store=Hanging()).collector
+    monkeypatch.setattr(collecting, "SIZE_SECONDS", 0.02)
+
+    async def sizes() -> set[float | None]:
+        pages = await asyncio.gather(*(collector.statistics() for _ in range(50)))
+        return {gauges.get("askfirst_store_bytes") for _, gauges in pages}
+
+    async def scenario() -> None:
+        for _ in range(3):
+            assert await asyncio.wait_for(sizes(), 20) == {None}
+        await asyncio.wait_for(asyncio.to_thread(may_say.is_set), 20)  # others get a thread
+        assert len(asked) == 1
+        may_say.set()
+        while await sizes() != {7.0}:
+            pass
+        may_say.clear()
+        assert await sizes() == {7.0}  # what it was
+        may_say.set()
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
 
 
 @pytest.fixture(scope="module", params=["1", "2"])

@@ -5,10 +5,13 @@ All of it against real collectors, with and without workers.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +23,7 @@ import trustme
 from askfirst.collector.watch import Watched
 from askfirst.contract.loading import parse
 from tests.collector.retrying import Client, batches, clients, small_disk, workers_of
-from tests.collector.serving import CONTRACT, Server, make_event, servers, wait_until
+from tests.collector.serving import CONTRACT, DEADLINE, RUN, Server, make_event, servers, wait_until
 
 WIDER = CONTRACT.replace('"db migrate"]', '"db migrate", "restart"]')
 NARROWER = CONTRACT.replace(
@@ -168,6 +171,36 @@ def test_a_hangup_reads_the_contract_again(begin: Start, contract_file: Path) ->
     said(server, IN_FORCE)
     halt = {"version": "3.1.2", "command": "halt"}
     everywhere(lambda: send(server, make_event(cli=halt)), [])
+
+
+def test_a_hangup_and_a_new_contract_while_it_starts_are_not_lost(
+    begin: Start, contract_file: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "home" / "data" / "askfirst" / "askfirst.duckdb-log" / "0"
+    log.mkdir(parents=True, mode=0o700)
+    with (log / "lock").open("wb") as held:  # as another collector does that is about to end
+        fcntl.flock(held, fcntl.LOCK_EX)
+        server = begin(wait=False)
+        wait_until(lambda: (log / "name").exists() or server.process.poll() is not None)
+        server.process.send_signal(signal.SIGHUP)
+        replace(contract_file, WIDER)
+    server.ready()
+    said(server, IN_FORCE)
+    everywhere(lambda: send(server, restart_event()), [])
+    assert server.stop() == 0
+
+
+def test_a_hangup_in_the_middle_of_its_imports_does_not_end_it() -> None:
+    hang_up = (
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(name, *_):\n"
+        "        if name == 'askfirst.cli.serve':\n"
+        "            os.kill(os.getpid(), signal.SIGHUP)\n"
+        "sys.meta_path.insert(0, Finder)\n"
+    )
+    words = [sys.executable, "-c", hang_up + RUN, "serve", "--help"]
+    assert subprocess.run(words, capture_output=True, timeout=DEADLINE, check=False).returncode == 0
 
 
 def test_a_hangup_that_finds_nothing_new_says_nothing(begin: Start, contract_file: Path) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import http.client
 import json
 import os
 import re
+import select
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from askfirst.collector.watermark import Watermark
+from tests.collector import serving
 from tests.collector.retrying import (
     check_stored,
     clients,
@@ -137,6 +141,90 @@ def test_a_worker_that_dies_is_started_again_and_no_counter_goes_up_or_back(
     assert metric(server, "askfirst_events_accepted_total") == sent + more
     assert stored(server) == sent + more
     assert "Traceback" not in server.errors
+
+
+def answer_of_either(server: Server, target: str) -> bytes:
+    """Return the first of many answers: a worker that is stopped keeps its connections waiting,
+    and one that is ended breaks them off.
+    """
+    with ExitStack() as stack:
+        asking = [server.connect() for _ in range(16)]
+        for connection in asking:
+            stack.callback(connection.close)
+            connection.request("GET", target)
+        while True:
+            ready, _, _ = select.select([row.sock for row in asking], [], [], serving.DEADLINE)
+            connection = next(row for row in asking if row.sock in ready)
+            asking.remove(connection)
+            with suppress(ConnectionError):
+                return connection.getresponse().read()
+
+
+def is_ready(server: Server) -> bool:
+    """Ask whether all workers take events, in both ways there are."""
+    says = json.loads(answer_of_either(server, "/health/ready"))["ready"]
+    assert f"\naskfirst_ready {says:d}\n" in answer_of_either(server, "/metrics").decode()
+    return bool(says)
+
+
+@contextmanager
+def locked(path: Path, process: int) -> Iterator[None]:
+    """Kill the process that holds a lock, and hold it in its place."""
+    with path.open("rb") as file:
+        waiting = threading.Thread(target=fcntl.flock, args=(file, fcntl.LOCK_EX))
+        waiting.start()
+        os.kill(process, signal.SIGKILL)
+        waiting.join(serving.DEADLINE)
+        yield
+
+
+@pytest.mark.slow
+def test_it_is_ready_only_while_every_worker_answers(begin: Start, home: Path) -> None:
+    server = begin()
+    _, first = workers_of(server)  # the youngest stands first
+    assert is_ready(server)
+    with stopped(first):
+        assert not is_ready(server)
+    wait_until(lambda: is_ready(server))
+    assert server.errors.count("a worker does not answer") == 1
+    with locked(log_of(home) / "1" / "lock", first):
+        wait_until(lambda: "it is started again" in server.errors)
+        assert not is_ready(server)
+        wait_until(lambda: "worker 1 is still missing" in server.errors)
+        assert not is_ready(server)
+    wait_until(lambda: is_ready(server))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("nonsense", ["7", "[['x' * 17_000_000, [], 0]]"], ids=["wrong", "endless"])
+def test_a_worker_that_talks_nonsense_is_ended_and_started_again(
+    begin: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nonsense: str
+) -> None:
+    once = tmp_path / "once"
+    once.touch()
+    (tmp_path / "sitecustomize.py").write_text(
+        "import pathlib, sys\n"
+        "from askfirst.collector.metrics import Metrics\n"
+        "if 'askfirst.collector.worker' in sys.orig_argv:\n"
+        "    try:\n"
+        f"        pathlib.Path({str(once)!r}).unlink()\n"
+        f"        Metrics.counts = lambda _: {nonsense}\n"
+        "    except FileNotFoundError:\n"
+        "        pass\n"
+    )
+    usual = serving.environment
+
+    def environment(home: Path) -> dict[str, str]:
+        found = usual(home)
+        return found | {"PYTHONPATH": f"{tmp_path}:{found['PYTHONPATH']}"}
+
+    monkeypatch.setattr(serving, "environment", environment)
+    server = begin()
+    assert not is_ready(server)
+    wait_until(lambda: "it is started again" in server.errors)
+    assert "it is ended" in server.errors
+    wait_until(lambda: is_ready(server))
+    post(server)
 
 
 @pytest.mark.slow

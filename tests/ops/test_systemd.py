@@ -73,12 +73,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """Give a machine that has the collector, with two workers, and a probe in the same sandbox."""
     unit = (UNITS / "askfirst.service").read_text()
     probe = re.sub("ExecStart=.*", "ExecStart=/run/askfirst/bin/probe", unit)
+    probe = probe.replace("RestartForceExitStatus=", "#")  # it runs once
     files = {
         "etc/askfirst/serve.toml": SERVE.replace("workers = 1", "workers = 2"),
         "etc/askfirst/telemetry.toml": CONTRACT,
         "units/probe.service": probe.replace("Type=exec", "Type=oneshot").replace(
             "Restart=", "StandardOutput=file:/run/log-of-probe\n#"
         ),
+        "units/starting.service": re.sub("ExecStart=.*", "ExecStart=/bin/sleep 600", unit),
         "askfirst/bin/probe.py": PROBE,
     }
     with machine(tmp_path_factory.mktemp("machine"), files) as made:
@@ -176,6 +178,15 @@ def test_a_changed_contract_is_in_force_after_a_reload(running: Machine) -> None
     running.does("sed", "-i", 's/"start", "stop"/"start", "stop", "reload"/', path)
     running.does("systemctl", "reload", "askfirst.service")
     wait_until(lambda: "reload" in running.asks(f"{URL}/v1/contracts/stratus")[1])
+
+
+def test_a_reload_that_comes_before_it_can_be_ignored_is_followed_by_a_start(
+    running: Machine,
+) -> None:
+    running.does("systemctl", "start", "starting.service")
+    running.does("systemctl", "reload", "starting.service")
+    wait_until(lambda: running.shows("starting.service", "NRestarts") == "1")
+    running.does("systemctl", "stop", "starting.service")
 
 
 def test_the_backup_copies_the_store_of_the_running_collector(running: Machine) -> None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from askfirst.collector.worker import Order, Report
     from askfirst.collector.workers import Workers
 
+SIZE_SECONDS = 1.0
+RETRY = {"retry-after": "30"}
 ALARM_ERASURES, ALARM_SECONDS = 100, 3600.0
 
 
@@ -46,7 +48,7 @@ class Collector:
         self.contracts = config.contracts
         self.store = store
         self.now = now
-        self.say = say
+        self.say = say = _unbreakable(say)
         self.metrics = Metrics()
         has_no_log = config.ack == "store"
         is_away = False
@@ -84,6 +86,8 @@ class Collector:
         )
         self.entrance: Entrance | None = None  # unless workers take the events
         self._workers: Workers | None = None
+        self._sizing: asyncio.Task[int] | None = None
+        self._size: int | None = None
         self._erasures: deque[float] = deque(maxlen=ALARM_ERASURES)
 
     def start(self) -> None:
@@ -110,22 +114,27 @@ class Collector:
         if not await self.loader.reach(places or self.loader.accepted(), self.config.patience):
             raise behind()
 
+    async def emptied(self) -> None:
+        """Wait until the store has what was accepted before now, and no log has it any more.
+
+        Raises Refusal (503) when that takes too long, or a worker does not let go of its segment.
+        """
+        try:
+            places = await asyncio.to_thread(self.loader.end_segments)
+        except TimeoutError:
+            raise Refusal(503, "a worker is missing; try again later", RETRY) from None
+        await self.caught_up(places)
+
     async def erase(self, tool: str, installation: bytes) -> int:
         """Forget an installation; return how many events. Raises Refusal (503), StoreError."""
-        places = await asyncio.to_thread(self.loader.end_segments)
-        await self.caught_up(places)
+        await self.emptied()
         await asyncio.to_thread(self._forget_set_aside)
         try:
-            erased = await asyncio.wait_for(
-                self.loader.erase(tool, installation), self.config.patience
+            return await asyncio.wait_for(
+                self.loader.erase(tool, installation, self._count_erasure), self.config.patience
             )
         except asyncio.TimeoutError:
             raise behind() from None
-        self.metrics.add("askfirst_erasures_total")
-        self.metrics.add("askfirst_events_erased_total", erased)
-        if erased:
-            self._watch_erasures()
-        return erased
 
     async def agree(self, contracts: Sequence[Contract]) -> None:
         """Put other contracts of the same tools in force. Raises StoreError."""
@@ -139,8 +148,12 @@ class Collector:
         self.door.agree(contracts)
 
     async def recover(self, tail: Tail) -> None:
-        """Bring a log in order whose writer has ended."""
-        await self.loader.do(lambda _: tail.recover(self.loader.position(tail.name)))
+        """Bring a log in order whose writer has ended. Raises OSError, LogError."""
+
+        def work(_store: Store) -> None:  # nothing is loaded meanwhile, so it waits for nobody
+            tail.recover(self.loader.position(tail.name), patience=0)
+
+        await self.loader.do(work)
 
     def hire(self, workers: Workers) -> None:
         """Make worker processes known."""
@@ -166,13 +179,30 @@ class Collector:
             "askfirst_ready": self._takes_events(reports),
         }
         with suppress(StoreError):  # a server that is away is no reason to say nothing
-            gauges["askfirst_store_bytes"] = await asyncio.to_thread(self.store.size)
+            gauges["askfirst_store_bytes"] = await self._store_bytes()
         return counts, {name: float(value) for name, value in gauges.items()}
 
     def _forget_set_aside(self) -> None:
         """Delete what cannot be read of the logs: whoever is erased may be in there."""
         if drop_set_aside(self.config.log_folder):
             self.say("what was set aside of the log is deleted: an installation was erased")
+
+    async def _store_bytes(self) -> int:
+        """Return how large the store is, or was when it last said so within a second.
+
+        A server that hangs is asked once at a time: who asks holds a thread. Raises StoreError.
+        """
+        if self._sizing is None:
+            self._sizing = asyncio.create_task(asyncio.to_thread(self.store.size))
+        asked = self._sizing
+        done, _ = await asyncio.wait((asked,), timeout=SIZE_SECONDS)
+        if done:
+            if self._sizing is asked:
+                self._sizing = None
+            self._size = asked.result()
+        if self._size is None:
+            raise StoreError("the store has not said yet how large it is")
+        return self._size
 
     async def is_ready(self) -> bool:
         """Tell whether every process takes events now."""
@@ -184,7 +214,11 @@ class Collector:
     def _takes_events(self, reports: Sequence[Report]) -> bool:
         return not self.log.trouble and all(row.ready for row in reports)
 
-    def _watch_erasures(self) -> None:
+    def _count_erasure(self, erased: int) -> None:
+        self.metrics.add("askfirst_erasures_total")
+        self.metrics.add("askfirst_events_erased_total", erased)
+        if not erased:
+            return
         now = time.monotonic()
         self._erasures.append(now)
         if len(self._erasures) == ALARM_ERASURES and now - self._erasures[0] < ALARM_SECONDS:
@@ -195,10 +229,20 @@ class Collector:
             )
 
 
+def _unbreakable(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Return what says the same, but does not fail when nobody hears it any more."""
+
+    def tell(text: str) -> None:
+        with suppress(OSError):  # as of a pipe whose reader has ended: it must not end the loader
+            say(text)
+
+    return tell
+
+
 def behind() -> Refusal:
     """Return the refusal of what needs a store that is not there now."""
     text = "the store is behind; nothing is lost, try again later"
-    return Refusal(503, text, {"retry-after": "30"})
+    return Refusal(503, text, RETRY)
 
 
 def log_folders(folder: Path, workers: int, *, leftover: bool = False) -> list[Path]:

@@ -38,7 +38,6 @@ HEAD_BYTES = 16 * 1024
 HEADERS = 100
 BODIES_BYTES = 128 * 1024 * 1024  # of all requests of a process that are not answered yet
 LINGER_SECONDS = 2.0
-TUNNEL_SECONDS = 120.0  # without a byte; an answer takes less
 WANTED = frozenset(
     (
         b"content-type",
@@ -435,7 +434,7 @@ class Connection(asyncio.Protocol):
             if waited > limits.header_seconds:
                 self._answer_error(Refusal(408, "the head did not come in time"), close=True)
         elif self.stage is Stage.TUNNEL:
-            if self._tunnel is not None and now - self._tunnel.moved_at > TUNNEL_SECONDS:
+            if self._tunnel is not None and self._tunnel.is_stuck(now):
                 self.abort()
         elif self.stage is Stage.LINGER:
             if waited > LINGER_SECONDS:

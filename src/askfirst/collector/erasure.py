@@ -30,7 +30,7 @@ async def take_erasure(collector: Collector, body: bytes) -> bytes:
     """Erase what was accepted of an installation before now; answer once no question sees it.
 
     By then no log holds it either. The bytes that lie about in the store's files are overwritten
-    within seconds (`Store.scrub`).
+    soon after (`Loader.erase`).
     """
     erasure = decode(_decoder, body)
     if not is_hash(erasure.installation_id):

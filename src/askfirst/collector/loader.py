@@ -35,6 +35,9 @@ RETAIN_AGAIN_MS = 3_600_000  # after a retention that failed
 NEVER = 2**62
 SCRUB_AFTER_MS = 5_000  # erasures that come together share one rewriting of the store
 SCRUB_AGAIN_MS = 30_000  # after a scrub that failed
+# Whoever has made-up installations erased again and again must not keep a large store from loading:
+# scrubs take one SHAREth of the time; what they get of SPARE_MS may be had in advance.
+SHARE, SPARE_MS, LONGEST_REST_MS = 5, 300_000, 3_600_000
 
 Places = Mapping[str, tuple[int, int]]  # log -> (segment, offset)
 T = TypeVar("T")
@@ -87,6 +90,7 @@ class Loader:
         self._is_behind = False  # a log holds more than the last transaction took
         self._retain_at = 0 if retains else NEVER
         self._scrub_at = 0
+        self._even_at = 0  # when the scrubs up to now will have had no more than their share
         self._lock = Lock()
         self._waiters: list[_Waiter] = []
         self._jobs: list[Callable[[], None]] = []
@@ -144,26 +148,44 @@ class Loader:
             self._forget(waiter)
 
     async def do(self, work: Callable[[Store], T]) -> T:
-        """Run `work` on the store between two transactions, in the loader's thread."""
+        """Run `work` on the store between two transactions, in the loader's thread.
+
+        Whoever is cancelled before it has begun is not served; what has begun is done all the same.
+        """
         future: Future[T] = Future()
 
         def job() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
             try:
-                future.set_result(work(self._store))
+                done = work(self._store)
             except BaseException as error:  # noqa: BLE001 - it is the asker's
                 future.set_exception(error)
+            else:
+                future.set_result(done)
 
         with self._lock:
             self._jobs.append(job)
             self._hurry.set()
         return await asyncio.wrap_future(future)
 
-    async def erase(self, tool: str, installation: bytes) -> int:
-        """Forget an installation; return how many events. Its bytes are scrubbed soon after."""
+    async def erase(
+        self, tool: str, installation: bytes, tell: Callable[[int], None] | None = None
+    ) -> int:
+        """Forget an installation; return how many events. Its bytes are scrubbed soon after.
+
+        `tell` is told how many in the loader's thread, even if nobody waits for it any more.
+        """
         until = self._now()
-        erased = await self.do(lambda store: store.erase(tool, installation, until))
-        self._scrub_at = min(self._scrub_at, self._now() + SCRUB_AFTER_MS)
-        return erased
+
+        def work(store: Store) -> int:
+            erased = store.erase(tool, installation, until)
+            self._scrub_at = min(self._scrub_at, self._scrub_after(SCRUB_AFTER_MS))
+            if tell is not None:
+                tell(erased)
+            return erased
+
+        return await self.do(work)
 
     # The thread
 
@@ -178,8 +200,8 @@ class Loader:
         self._stand_back()
         pause = FIRST_PAUSE
         while True:
-            self._do_jobs()
             try:
+                self._do_jobs()
                 moved = self._load_some()
                 self._settle()
                 self._retain_when_due()
@@ -273,19 +295,30 @@ class Loader:
             self._retain_at = now + RETAIN_AGAIN_MS
         else:
             self._retain_at = now + DAY_MS
-            self._scrub_at = now
+            self._scrub_at = self._scrub_after(0)
 
     def _scrub_when_due(self) -> None:
-        now = self._now()
-        if now < self._scrub_at:
+        began = self._now()
+        if began < self._scrub_at:
             return
+        trouble: StoreError | None = None
         try:
             self._store.scrub()
         except StoreError as error:
-            self._say(f"what was erased can still be read in the store's files: {error}")
-            self._scrub_at = now + SCRUB_AGAIN_MS
+            trouble = error
+        finally:
+            now = self._now()
+            even_at = max(self._even_at, began) + max(now - began, 0) * SHARE
+            self._even_at = min(even_at, now + SPARE_MS + LONGEST_REST_MS)
+        if trouble:
+            self._say(f"what was erased can still be read in the store's files: {trouble}")
+            self._scrub_at = self._scrub_after(SCRUB_AGAIN_MS)
         else:
             self._scrub_at = self._retain_at
+
+    def _scrub_after(self, wait_ms: int) -> int:
+        """Return when to scrub, at the earliest `wait_ms` from now."""
+        return max(self._now() + wait_ms, self._even_at - SPARE_MS)
 
     def _fail(self, error: Exception) -> None:
         self._unsure = True

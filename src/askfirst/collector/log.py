@@ -102,10 +102,13 @@ def prepare(folder: Path, *, anew: bool = False) -> str:
     return name
 
 
-def lock(folder: Path) -> int:
-    """Return a descriptor that holds the log's lock until it is closed. Raises LogHeld, OSError."""
+def lock(folder: Path, patience: float | None = None) -> int:
+    """Return a descriptor that holds the log's lock until it is closed.
+
+    Waits for it `patience` seconds, LOCK_SECONDS if left out. Raises LogHeld, OSError.
+    """
     descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + LOCK_SECONDS
+    deadline = time.monotonic() + (LOCK_SECONDS if patience is None else patience)
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -31,8 +31,7 @@ class Looking:
             raise Refusal(413, f"send at most {MOST_BYTES} bytes")
         collector = self._collector
         # what is to be erased must not come back from a log
-        places = await asyncio.to_thread(collector.loader.end_segments)
-        await collector.caught_up(places)
+        await collector.emptied()
 
         def work(store: Store) -> upkeep.Answer:
             config = collector.config

@@ -38,12 +38,15 @@ class Files:
 
 
 class Renewal:
-    """Watches files, and puts what changed in force everywhere."""
+    """Watches files, and puts what changed in force everywhere.
 
-    def __init__(self, collector: Collector, files: Files, context: ssl.SSLContext | None) -> None:
+    To be made before the certificate is read; `context` is what came of it in this process.
+    """
+
+    def __init__(self, collector: Collector, files: Files) -> None:
+        self.context: ssl.SSLContext | None = None
         self._collector = collector
         self._files = files
-        self._context = context
         self._contracts = Watched(files.contracts)
         self._certificate = Watched(files.pair or ())
         self._asked = asyncio.Event()
@@ -52,6 +55,7 @@ class Renewal:
     async def watch(self) -> None:
         """Look every second, until cancelled; at once on SIGHUP."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
+        await self._agree()  # the contracts were read before the store was opened: minutes, perhaps
         while True:
             try:
                 await asyncio.wait_for(self._asked.wait(), LOOK_SECONDS)
@@ -95,8 +99,8 @@ class Renewal:
         if self._files.pair is None:
             return
         try:
-            if self._context is not None:
-                tls.renew(self._context, *self._files.pair)
+            if self.context is not None:
+                tls.renew(self.context, *self._files.pair)
             else:
                 tls.context_of(*self._files.pair)  # what each worker is about to do
         except tls.TlsError as error:

@@ -126,13 +126,13 @@ class _Server(uvicorn.Server):
         if not self.started:
             return
         assert sockets
+        renewal = Renewal(self._collector, self._files)
         try:
-            context = await self._open(os.fspath(sockets[0].getsockname()))
+            renewal.context = await self._open(os.fspath(sockets[0].getsockname()))
         except (WorkerError, tls.TlsError) as error:
             self.problem = str(error)
             self.should_exit = True
             return
-        renewal = Renewal(self._collector, self._files, context)
         self._renewing = asyncio.create_task(renewal.watch())
         self._tell()
 
@@ -184,7 +184,6 @@ def run(app: Any, listener: socket.socket, started: Callable[[], None], files: F
     lean.give_back_memory()
     sys.setswitchinterval(worker.SWITCH_SECONDS)
     config = _quiet(app, _Behind)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # one that comes early must not end the collector
     with tempfile.TemporaryDirectory(prefix="askfirst-") as folder:
         application = socket.socket(socket.AF_UNIX)
         application.bind(os.path.join(folder, "application"))  # noqa: PTH118 - at most 107 bytes

@@ -63,13 +63,14 @@ class Tail:
             self.start = Position(self.name, 0, 0)
         self.recover(self.start)
 
-    def recover(self, position: Position) -> None:
+    def recover(self, position: Position, patience: float | None = None) -> None:
         """Bring the folder in order after its writer ended, however it did.
 
         A torn last frame is cut off, damage is set aside, what the store has is deleted, and the
-        mark is set to where writing goes on.
+        mark is set to where writing goes on. `patience` is as of `log.lock`. Raises OSError,
+        LogHeld.
         """
-        lock = writing.lock(self.folder)
+        lock = writing.lock(self.folder, patience)
         try:
             for part in self.folder.glob("*.part"):
                 part.unlink()

@@ -13,7 +13,6 @@ from collections.abc import Callable
 import msgspec
 
 from askfirst.collector.collector import Collector, log_count
-from askfirst.collector.log import LogError
 from askfirst.collector.metrics import Counts, add_up
 from askfirst.collector.private import reason_of
 from askfirst.collector.tail import Tail
@@ -61,12 +60,13 @@ class _Hired:
         say: Callable[[str], None],
     ) -> None:
         self.tail = tail
-        self.last = Report("counts")
+        self.last = Report("counts", ready=False)  # until it says so itself
         self._setup = setup
         self._say = say
         self._writer: asyncio.StreamWriter | None = None
         self._ready = asyncio.Event()
         self._counted = asyncio.Event()
+        self._is_silent = False
         ours, theirs = socket.socketpair()
         self._socket = ours
         words = ["-m", "askfirst.collector.worker", str(listener.fileno()), str(theirs.fileno())]
@@ -100,17 +100,26 @@ class _Hired:
             self._writer.write(msgspec.json.encode(order) + b"\n")
 
     async def count(self) -> None:
-        """Have the worker say what it counts, and keep that in `last`, if it answers."""
+        """Have the worker say what it counts, and keep that in `last`.
+
+        One that does not answer is not ready, whatever it said before.
+        """
         if not self._ready.is_set() or self._listening.done():
+            self.last.ready = False
             return
         self._counted.clear()
         self.tell(Order("count"))
         counted = asyncio.create_task(self._counted.wait())
-        done, _ = await asyncio.wait(
+        await asyncio.wait(
             (counted, self._listening), timeout=COUNT_SECONDS, return_when=asyncio.FIRST_COMPLETED
         )
+        if counted.done():
+            self._is_silent = False
+            return
         counted.cancel()
-        if not done:
+        self.last.ready = False
+        if not self._listening.done() and not self._is_silent:
+            self._is_silent = True
             self._say("a worker does not answer")
 
     async def ended(self) -> None:
@@ -121,6 +130,7 @@ class _Hired:
             self._writer.close()
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
+        """Take what the worker says, until it ends; one that talks nonsense is ended."""
         try:
             async for line in reader:
                 report = msgspec.json.decode(line, type=Report)
@@ -133,6 +143,9 @@ class _Hired:
                     self._counted.set()
         except ConnectionError:
             return
+        except (ValueError, msgspec.DecodeError) as error:  # ValueError: a line without an end
+            self._say(f"a worker says what cannot be understood ({error}); it is ended")
+            self.process.kill()
 
     def _roll_from(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
         return lambda: _quietly(loop, self.tell, Order("roll"))
@@ -236,7 +249,7 @@ class Workers:
             if self._stopping:
                 return
             self._gone = add_up((self._gone, hired.last.counts))
-            hired.last = Report("counts")
+            hired.last = Report("counts", ready=False)
             self._collector.say(
                 f"worker {name} ended by itself ({hired.process.returncode}); it is started again"
             )
@@ -245,18 +258,19 @@ class Workers:
                 began = time.monotonic()
                 try:
                     await self._start_again(name)
-                except (WorkerError, LogError, OSError) as error:
+                except Exception as error:  # noqa: BLE001 - whatever it was, it is tried again
                     if name in self._listeners:  # others get the connections meanwhile
                         self._listeners.pop(name).close()
-                    if str(error) != trouble:
-                        trouble = str(error)
+                    reason = str(error) or type(error).__name__
+                    if reason != trouble:
+                        trouble = reason
                         self._collector.say(f"worker {name} is still missing: {trouble}")
                 await asyncio.sleep(max(0.0, AGAIN_SECONDS - (time.monotonic() - began)))
                 if self._hired[name] is not hired:
                     break
 
     async def _start_again(self, name: str) -> None:
-        """Start a worker in place of one that has ended. Raises WorkerError, LogError, OSError."""
+        """Start a worker in place of one that has ended. Raises whatever is in its way."""
         await self._collector.recover(self._collector.tails[name])
         if self._stopping:
             return
