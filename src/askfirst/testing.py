@@ -1,11 +1,9 @@
 """For the tests of an instrumented program: a pytest plugin, loaded wherever askfirst is installed.
 
-From the moment it is loaded this process, and every child that inherits its environment, sends
-nothing, asks nothing, and neither reads nor writes the answers of whoever runs the tests. The
-fixture `askfirst_recorded` lets a test see what its commands record.
-
-What is replaced is listed in `_Suite.close`, and stays replaced until the process ends: an exit
-handler of the program under test must find the door closed too.
+Once loaded, this process and every child that inherits its environment send and ask nothing, and
+neither read nor write the answers of whoever runs the tests. The fixture `askfirst_recorded` shows
+what commands record. What `_Suite.close` replaces stays so until the process ends: an exit handler
+must find the door closed too.
 """
 
 from __future__ import annotations

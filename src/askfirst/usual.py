@@ -1,14 +1,14 @@
 """The usual run of a user who said Yes, whole: form an event, queue it, see whether to deliver.
 
 What was decided and compiled at the Yes is remembered: beside the queue lies a file with the
-contract in short. Its seal is a hash over itself, the bytes of the dotfile, which hold the UUID,
-the identity of the contract's file, and the versions of the tool and of this package. So an `off`,
-an edited answer or a wider contract unmakes it, and who cannot read the dotfile cannot forge it.
+contract in short. Its seal is a hash over itself, the dotfile (which holds the UUID), the identity
+of the contract's file, and the versions of the tool and of this package. So an `off`, an edited
+answer or a wider contract unmakes it, and who cannot read the dotfile cannot forge it.
 Whatever is not as usual is left to `client.recording`, which decides afresh and remembers.
 
-It is one module, and not in a package of its own, because each of the two costs a program 0.1 ms,
-at every command. So it is below `contract` and `client` both: what forms an event here is what
-`contract.event` and the collector call, and neither lets through what the other would refuse.
+It is one module outside of any package, since each costs a program 0.1 ms at every command; so it
+is below `contract` and `client`. What forms an event here is what `contract.event` and the
+collector call: neither lets through what the other would refuse.
 """
 
 import os
@@ -183,7 +183,7 @@ def as_line(digest: str, event: bytes) -> bytes:
 def add(folder: str, line: bytes) -> bool:
     """Add a line to the queue; False if that is not plainly possible, and then it is not there.
 
-    Looks again after locking, as `queue` does: a sender may have renamed the file in between.
+    Looks again after locking: a sender may have renamed the file in between.
     """
     path = os.path.join(folder, QUEUE)
     fd = -1
@@ -234,10 +234,7 @@ def forbids(tool: str, env: "Mapping[str, str]") -> "tuple[str, str] | None":
 
 
 def find_home(env: "Mapping[str, str]") -> str:
-    """Return the home folder, or "" when there is none that is this user's own.
-
-    Under sudo it can belong to somebody else; then no file of another owner is left in it.
-    """
+    """Return the home folder, or "" when there is none that is this user's own, as under sudo."""
     home = env.get("USERPROFILE" if sys.platform == "win32" else "HOME", "")
     if not os.path.isabs(home):
         return ""
@@ -375,8 +372,7 @@ def quoted(text: str) -> str:
 def dumps(value: object, quote: "Callable[[str], str]" = quoted) -> str:
     """Write a value as compact ASCII JSON, keys in the order they have.
 
-    Takes dict (with str keys), list, tuple, str, bool, int, float and None; anything else is a
-    TypeError. `quote` writes text; `jsontext.dumps` is this with a faster one.
+    Raises TypeError for what is no JSON. `quote` writes text; `jsontext.dumps` has a faster one.
     """
     if isinstance(value, str):
         return quote(value)

@@ -127,7 +127,7 @@ def _say_kept(contract: "Contract") -> None:
 
 
 def _say_moved(places: "Places", found: "dotfile.Dotfile") -> None:
-    """Say where a file is that was no dotfile: the host program may want its own back."""
+    """Say where a file is that was no dotfile; it may be the host's own."""
     if found.status == "unreadable":
         _error(f"{places.dotfile} could not be read; it is {dotfile.aside(places.dotfile)} now.")
 
@@ -219,7 +219,7 @@ def _erase(telemetry: "Telemetry", places: "Places") -> int:
         who = f"{contract.collector}, not asked while ASKFIRST_COLLECTOR is set,"
     _error(
         f"Telemetry is off. {who} has not confirmed the erasure yet; it is tried again whenever "
-        f"{contract.name} runs, until it has."
+        f"{contract.name} runs."
     )
     return 1
 
@@ -244,7 +244,7 @@ def _installation(places: "Places | None") -> str:
 
 
 def _in_sample(contract: "Contract", places: "Places | None") -> str:
-    """Say whether this installation takes part; before a Yes there is nothing to tell it by."""
+    """Say whether this installation takes part, if it said Yes."""
     share = f"{percent(contract.sample)} of those who say Yes"
     installation = _installation(places)
     if not installation:

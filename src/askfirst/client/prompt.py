@@ -1,9 +1,8 @@
 """The question: who asks, what for, and two choices of which No is the first.
 
 Drawn on stderr, because stdout belongs to the host program. Enter alone, Ctrl-C, Ctrl-D and
-whatever is not understood are No. On a plain terminal (TERM=dumb, or one that cannot read single
-keys) it asks for a typed y or n instead; nothing is redrawn there, which is also what a screen
-reader wants.
+whatever is not understood are No. A plain terminal (TERM=dumb, or without single keys) asks for a
+typed y or n and redraws nothing, as a screen reader wants it.
 """
 
 import os

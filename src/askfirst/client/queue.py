@@ -1,8 +1,7 @@
 """Events that wait to be sent: one append-only file, taken by rename under the same lock.
 
-A line is the contract's digest, a space and the event's JSON, so that a batch can say under which
-contract its events were formed. Each line begins and ends with a line feed: what a power cut leaves
-of one line never swallows the next.
+A line is the digest of the contract that formed it, a space and the event's JSON. It begins and
+ends with a line feed: what a power cut leaves of one never swallows the next.
 """
 
 import os

@@ -1,7 +1,7 @@
 """The sender: another process, detached, that delivers what waits and then ends.
 
-It reads consent again before every batch, gives up by the wall clock, and forgets nothing that the
-collector has not answered for.
+It reads consent again before every batch, gives up by the wall clock, and forgets only what the
+collector answered for.
 """
 
 import os

@@ -1,6 +1,4 @@
-"""The words behind `<tool> telemetry`, apart from what they do: a program's every start needs them
-for its help.
-"""
+"""The words behind `<tool> telemetry`, which a program's help needs at every start."""
 
 # name -> what it does, for help texts; the first is what runs when none is named
 COMMANDS = {

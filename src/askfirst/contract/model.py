@@ -160,9 +160,8 @@ class Contract:
         """Say, in words, what this contract collects beyond `agreed`; [] if nothing.
 
         `agreed` is what `agreement()` gave when the user answered; None, of the wolkenkit CLI, is
-        the fields of 2018. Fewer fields, commands or choices, coarser buckets and a shorter
-        retention are not more, nor is a larger sample: it takes of nobody more than they agreed to.
-        Anything not understood counts as not agreed to.
+        the fields of 2018. A larger sample is not more: it takes of nobody more than they agreed
+        to. Anything not understood counts as not agreed to.
         """
         if agreed is None:
             agreed = AGREEMENT_OF_2018

@@ -1,9 +1,8 @@
 """`instrument(parser, telemetry)` for an argparse program.
 
-argparse does not run a program's commands, so success is seen where the process ends: a command
-counts as failed after an unhandled exception or `sys.exit` with anything but 0. Import this at the
-top of your module and end with `sys.exit(main())`: the code of a bare `raise SystemExit(code)`
-cannot be seen, so nothing is recorded.
+Success is seen where the process ends: a command failed after an unhandled exception or `sys.exit`
+with anything but 0. Import this at the top of your module and end with `sys.exit(main())`: of a
+bare `raise SystemExit(code)` the code cannot be seen, so nothing is recorded.
 """
 
 # ruff: noqa: SLF001 - argparse has no public way to its parts
@@ -34,8 +33,8 @@ def instrument(parser: argparse.ArgumentParser, telemetry: "Telemetry") -> None:
 
 
 class _Instrumented:
-    """A parser that also asks, and notes what to record; but not in the namespace, which may be
-    the host's own and take no more.
+    """A parser that also asks, and notes what to record; not in the namespace, which may take no
+    more.
     """
 
     def __init__(self, parser: "Any", telemetry: "Telemetry") -> None:
