@@ -4,7 +4,7 @@ A real collector on a store with a year of a simulated population, with backups 
 to erase an installation that has events in the store and in the log. From its answer on every file
 is read again and again, for the installation's hash and those of its applications and environments,
 as raw bytes and as text, until none is found. Every other installation must have as many events as
-before. Prints a Markdown table; ends with 1 if anything is left after 60 s, and 30 s more for each
+before. Prints a Markdown table; ends with 1 if anything is left after 60 s, and 20 s more for each
 backup beyond the first.
 `python bench/erasure.py [--events 10000000] [--backups 1] [--folder DIR]`
 """
@@ -33,7 +33,7 @@ from tests.collector.serving import Server, make_event, servers, wait_until
 
 CONTRACT = Path(__file__).parents[1] / "examples/stratus/stratus/telemetry.toml"
 TOOL = "stratus"
-MOST_SECONDS, MORE_SECONDS = 60.0, 30.0  # with one backup, and for each further one
+MOST_SECONDS, MORE_SECONDS = 60.0, 20.0  # with one backup, and for each further one
 PER_INSTALLATION = 250  # events, about what a year has
 
 
