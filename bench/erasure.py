@@ -4,7 +4,7 @@ A real collector on a store with a year of a simulated population, with backups 
 to erase an installation that has events in the store and in the log. From its answer on every file
 is read again and again, for the installation's hash and those of its applications and environments,
 as raw bytes and as text, until none is found. Every other installation must have as many events as
-before. Prints a Markdown table; ends with 1 if anything is left after 60 s, and 30 s more for each
+before. Prints a Markdown table; ends with 1 if anything is left after 60 s, and 20 s more for each
 backup beyond the first.
 `python bench/erasure.py [--events 10000000] [--backups 1] [--folder DIR]`
 """
@@ -25,6 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from askfirst.collector.upkeep import KEEP
 from askfirst.contract import loading
 from askfirst.simulation import Population, arrivals, fill
 from askfirst.stores.base import Store
@@ -33,14 +34,14 @@ from tests.collector.serving import Server, make_event, servers, wait_until
 
 CONTRACT = Path(__file__).parents[1] / "examples/stratus/stratus/telemetry.toml"
 TOOL = "stratus"
-MOST_SECONDS, MORE_SECONDS = 60.0, 30.0  # with one backup, and for each further one
+MOST_SECONDS, MORE_SECONDS = 60.0, 20.0  # with one backup, and for each further one
 PER_INSTALLATION = 250  # events, about what a year has
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=10_000_000)
-    parser.add_argument("--backups", type=int, default=1, help="beside the store; 7 are kept")
+    parser.add_argument("--backups", type=int, default=KEEP, help="beside the store")
     parser.add_argument("--folder", type=Path, help="where there is room")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:

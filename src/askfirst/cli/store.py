@@ -31,7 +31,7 @@ from askfirst.stores.duckdb import backups
 from askfirst.stores.opening import open_store, shown
 
 T = TypeVar("T", bound=Sized)
-PATIENCE = 3600  # seconds; a scrub of 50 million events with seven backups takes some minutes
+PATIENCE = 3600  # seconds; a scrub of 50 million events with its backups takes some minutes
 
 _store = click.option(
     "--store",

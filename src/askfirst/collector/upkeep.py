@@ -19,7 +19,7 @@ from askfirst.contract.event import is_hash
 from askfirst.stores.base import DAY_MS, Store, StoreError
 from askfirst.stores.duckdb import backups
 
-KEEP = 7  # backups kept beside a store
+KEEP = 3  # backups kept beside a store; each makes an erasure take longer to be physical
 MOST_KEPT = 1000
 Answer: TypeAlias = dict[str, Any]
 
