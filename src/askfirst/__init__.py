@@ -93,8 +93,8 @@ class Telemetry:
         """Return the telemetry of a tool whose contract is at a path.
 
         A relative path is looked for beside the file that calls this, as package data is. `version`
-        is the tool's own; `deliver_every` is in seconds, a week at most. Reads nothing yet, so it never fails;
-        `askfirst contract check` finds mistakes.
+        is the tool's own; `deliver_every` is in seconds, a week at most. Reads nothing yet, so it
+        never fails; `askfirst contract check` finds mistakes.
         """
         path = os.fspath(contract)
         caller = sys._getframe(1).f_globals  # noqa: SLF001 - what inspect uses, without its cost
