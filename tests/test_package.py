@@ -36,6 +36,7 @@ USERS_SIDE = {
     "integrations",
     "py.typed",
     "testing.py",
+    "usual.py",
 }
 REPOSITORY = {
     ".ci",

@@ -50,7 +50,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file.write(PROGRAMS / "frozen_tool.py", "__main__.py")
         file.write(PROGRAMS / "telemetry.toml", "telemetry.toml")
         source = Path(SOURCE)
-        for part in ("__init__.py", "client/*.py", "contract/*.py", "_vendor/**/*.py"):
+        for part in ("__init__.py", "usual.py", "client/*.py", "contract/*.py", "_vendor/**/*.py"):
             for found in source.glob(f"askfirst/{part}"):
                 file.write(found, str(found.relative_to(source)))
     return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import signal
+import sys
 
 import click
 
@@ -40,7 +41,7 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        if cmd_name == "serve":  # a reload must not end it while it starts, beginning with imports
+        if sys.argv[1:2] == ["serve"]:  # a reload must not end it while it starts, with imports
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
         command: click.Command = importlib.import_module(f"askfirst.cli.{cmd_name}").command
         return command

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WIDEST, NARROWEST = 88, 16  # columns
 QUIET_S = 0.05  # what follows an answer sooner than this was typed, or pasted, together with it
+SIGNALS_S = 0.5  # how late a signal may be seen
 
 _UP = ("\x1b[A", "\x1bOA", "k", "\x1b[D", "\x1bOD")
 _DOWN = ("\x1b[B", "\x1bOB", "j", "\x1b[C", "\x1bOC", "\t")
@@ -170,6 +171,10 @@ class _PosixKeys:
 
     def read(self) -> str:
         """Return what arrived at once; '' for Ctrl-C, Ctrl-D and the end of input."""
+        import select
+
+        while not select.select([self._fd], [], [], SIGNALS_S)[0]:
+            pass  # Python handles a signal that came just before a wait only after it
         burst = os.read(self._fd, 1024).decode("utf-8", "replace")
         return "" if burst[:1] in ("\x03", "\x04", "\x1c") else burst
 
