@@ -24,9 +24,9 @@ import servers
 
 MB = 1_000_000
 ENOUGH_S = 40  # of one peer's runs; some wait ten seconds each time
-PAIRS = 3  # in every round, of what takes so little that one more is cheap and needed
+PAIRS = 8  # in every round, of what takes so little that one more is cheap and needed
 YOUNG, STEP = 700, 211  # objects after which Python collects garbage; how a pair's start moves on
-FAULT_ROUNDS = 15
+FAULT_ROUNDS = 41
 BEGIN, END = "<!-- bench/client.py begin -->", "<!-- bench/client.py end -->"
 NONE = "-"
 HEAD = (
