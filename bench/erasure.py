@@ -152,7 +152,8 @@ def cpu_of(number: int) -> float:
 
 def seen(folder: Path, wanted: set[bytes]) -> Iterator[bytes]:
     """Yield byte strings that stand in files of a folder, once for each file."""
-    for path in folder.rglob("*"):
+    # not rglob, which fails where a folder goes meanwhile
+    for path in [Path(here, name) for here, _, names in os.walk(folder) for name in names]:
         try:
             if not path.is_file() or not path.stat().st_size:
                 continue

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SELF = "bench/scale.py --measure"
-INGEST = "bench/ingest.py --seconds 15"
+INGEST = "bench/ingest.py"
 CLIENT = "bench/client.py"
 STORE = "bench/questions.py --store FILE"
 CLICKHOUSE = "bench/questions.py --store clickhouse://…"
@@ -42,11 +42,11 @@ INPUTS = {
     "body": Input(577.0, "bytes", "body of a delivery, compressed as the client does", SELF),
     "handshake": Input(6_000.0, "bytes", "TLS 1.3 handshake, headers and answer", ASSUMED),
     "log": Input(248.0, "bytes", "an event in the log, a frame for each delivery", SELF),
-    "record": Input(2.24, "ms of CPU", "a recorded command, in the tool's process", CLIENT),
-    "send": Input(73.8, "ms of CPU", "a delivery over TLS, in the sender's process", CLIENT),
-    "request": Input(1_123.0, "µs of CPU", "a delivery over TLS of its own, at the door", INGEST),
-    "door": Input(3.3, "µs of CPU", "each event more in it, at the door", INGEST),
-    "loader": Input(13.2, "µs of CPU", "an event that came alone, from log to store", INGEST),
+    "record": Input(2.09, "ms of CPU", "a recorded command, in the tool's process", CLIENT),
+    "send": Input(78.0, "ms of CPU", "a delivery over TLS, in the sender's process", CLIENT),
+    "request": Input(1_100.0, "µs of CPU", "a delivery over TLS of its own, at the door", INGEST),
+    "door": Input(3.8, "µs of CPU", "each event more in it, at the door", INGEST),
+    "loader": Input(7.5, "µs of CPU", "an event that came alone, from log to store", INGEST),
     "stored": Input(22.1, "bytes", "an event in the embedded store", STORE),
     "busy": Input(0.6, "of a core", "load at the peak that leaves room for a failure", ASSUMED),
     "cores": Input(8.0, "cores", "a collector's machine", ASSUMED),
@@ -54,7 +54,7 @@ INPUTS = {
     "kept": Input(395.0, "days", "retention", "examples/stratus/stratus/telemetry.toml"),
     "node_rate": Input(100_000.0, "events/s", "one ClickHouse node takes, in blocks", ASSUMED),
     "node_disk": Input(2e12, "bytes", "one ClickHouse node keeps", ASSUMED),
-    "node_bytes": Input(49.0, "bytes", "an event in ClickHouse", CLICKHOUSE),
+    "node_bytes": Input(50.0, "bytes", "an event in ClickHouse", CLICKHOUSE),
     "copies": Input(2.0, "copies", "of each event, on different nodes", ASSUMED),
 }
 
