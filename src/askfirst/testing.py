@@ -2,8 +2,7 @@
 
 Once loaded, this process and every child that inherits its environment send and ask nothing, and
 neither read nor write the answers of whoever runs the tests. The fixture `askfirst_recorded` shows
-what commands record. What `_Suite.close` replaces stays so until the process ends: an exit handler
-must find the door closed too.
+what commands record. What `_Suite.close` replaces stays so until the process ends.
 """
 
 from __future__ import annotations

@@ -121,8 +121,7 @@ def is_agreed(telemetry: "Telemetry", answers: bytes) -> bool:
 def recall(telemetry: "Telemetry", answers: bytes, folder: str) -> "list[str] | None":
     """Return what is remembered of a Yes that covers the contract, or None.
 
-    The contract's digest, where in the dotfile the UUID begins, the commands (NO_COMMAND where this
-    installation is not in the sample), then the fields.
+    The digest, where in the dotfile the UUID is, commands (NO_COMMAND outside the sample), fields.
     """
     raw = read_file(os.path.join(folder, REMEMBERED), MOST_BYTES) or b""
     sealed, _, body = raw.partition(b"\n")
@@ -153,7 +152,7 @@ def identify(telemetry: "Telemetry") -> "tuple[object, ...]":
 def treated(
     fields: "list[str]", values: "Mapping[str, object]", installation: str
 ) -> "dict[str, str | bool]":
-    """Return the values in the form that may leave the machine, by `client.compile_fields`.
+    """Return values as they may leave the machine, by `client.compile_fields`.
 
     What its author got wrong costs the field, not the event.
     """
@@ -248,8 +247,7 @@ def find_home(env: "Mapping[str, str]") -> str:
 def find_folder(home: str, name: str, env: "Mapping[str, str]") -> str:
     """Return the folder for what a tool has to send; it need not exist.
 
-    Of XDG's variables an absolute path counts only (XDG Base Directory specification), and no
-    folder of another user, as under `sudo -E`.
+    XDG's variables count if absolute (as XDG specifies) and nobody else's, as under `sudo -E`.
     """
     if sys.platform == "win32":
         place, state = env.get("LOCALAPPDATA", ""), os.path.join(home, "AppData", "Local")

@@ -1,7 +1,7 @@
 """What runs inside other people's programs; standard library only, silent, about a millisecond.
 
-Here is where a tool's files are, and how a Yes is remembered for `askfirst.usual`, which is the
-run of every day. The other modules are for what is not of every day, and loaded then.
+Here is where a tool's files are, and how a Yes is remembered for `askfirst.usual`, the run of every
+day. The other modules are loaded on other days.
 """
 
 import os

@@ -1,7 +1,6 @@
 """The sender: another process, detached, that delivers what waits and then ends.
 
-It reads consent again before every batch, gives up by the wall clock, and forgets only what the
-collector answered for.
+It reads consent before every batch, gives up by the wall clock, and forgets what was answered for.
 """
 
 import os

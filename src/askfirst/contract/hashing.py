@@ -1,7 +1,7 @@
 """deep-hash: SHA-256 of a secret followed by a value's text.
 
-The algorithm is npm's deep-hash 1.0.1, which the wolkenkit CLI used, so that both make the same
-pseudonyms. The secret is the installation's UUID; it never leaves the machine.
+As npm's deep-hash 1.0.1, which the wolkenkit CLI used: both make the same pseudonyms. The secret is
+the installation's UUID; it never leaves the machine.
 """
 
 from askfirst.usual import hash_text, leaf_text
