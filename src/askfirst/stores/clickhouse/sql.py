@@ -11,6 +11,7 @@ from askfirst.stores.base import StoreError
 MARK = "each_shard("
 LOCAL = "local_"  # before the name of a table that is one shard's part of a cluster's
 _NAME = re.compile(r"[a-z_]+")
+_NAMED = re.compile(r"\bnamed\(([a-z, ]+)\)")
 _TABLE = re.compile(r"((?:CREATE TABLE IF NOT EXISTS|ALTER TABLE) )(\w+)")
 _ENGINE = re.compile(r"^(ENGINE = )(\w*MergeTree)(?:\((\w+)\))?", re.MULTILINE)
 _EVENTS = re.compile(r"(\bFROM )events\b")
@@ -30,7 +31,7 @@ def question(name: str) -> str:
     file = _folder("questions").joinpath(f"{name}.sql")
     if not _NAME.fullmatch(name) or not file.is_file():
         raise StoreError(f"the clickhouse engine has no question {name!r}")
-    return file.read_text(encoding="utf-8")
+    return _NAMED.sub(_named, file.read_text(encoding="utf-8"))
 
 
 @functools.cache
@@ -74,6 +75,19 @@ def on_shards(text: str, cluster: str = "", database: str = "") -> str:
         return f"{before}({inner}){after}"
     inner = _EVENTS.sub(rf"\1`{database}`.{LOCAL}events", inner)
     return f"{before}cluster('{cluster}', view({inner})){after}"
+
+
+def _named(match: re.Match[str]) -> str:
+    """Return the select that `named(application, environment)`, or with one of them, stands for.
+
+    Its rows are (installation, application_key, environment_key, period, days).
+    """
+    columns = match[1].split(", ")
+    keys = [f"{column}_key" for column in columns]
+    hashed = [f"sipHash128({column}) AS {column}_key" for column in columns]
+    text = _folder("questions").joinpath("inner", "named.sql").read_text(encoding="utf-8")
+    text = text.replace("{columns}", ", ".join(hashed)).replace("{keys}", ", ".join(keys))
+    return text.replace("{known}", " AND ".join(f"{key} IS NOT NULL" for key in keys))
 
 
 def _closing(text: str) -> int:

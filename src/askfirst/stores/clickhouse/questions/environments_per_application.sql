@@ -4,34 +4,9 @@ SELECT environments, sum(n)
 FROM each_shard(
     SELECT environments, count() AS n
     FROM (
-        SELECT uniqExact(surroundings) AS environments
-        FROM (
-            SELECT
-                installation,
-                sipHash128(application) AS name,
-                sipHash128(environment) AS surroundings,
-                intDiv(timestamp, 2419200000) AS period,
-                -- days of the 28: those up to {as_of} of its period, the later ones of the period before
-                bitAnd(
-                    groupBitOr(
-                        bitShiftLeft(toUInt32(1), toUInt8(modulo(intDiv(timestamp, 86400000), 28)))
-                    ),
-                    if(
-                        period = intDiv({as_of:Int32}, 28),
-                        bitShiftLeft(toUInt32(2), toUInt8(modulo({as_of:Int32}, 28))) - 1,
-                        bitShiftLeft(toUInt32(4294967294), toUInt8(modulo({as_of:Int32}, 28)))
-                    )
-                ) AS days
-            FROM events
-            WHERE tool = {tool:String}
-              AND intDiv(timestamp, 2419200000) >= intDiv({as_of:Int32}, 28) - 1
-              AND intDiv(timestamp, 2419200000) <= intDiv({as_of:Int32}, 28)
-              AND surroundings IS NOT NULL
-              AND name IS NOT NULL
-            GROUP BY installation, name, surroundings, period
-            HAVING days <> 0
-        )
-        GROUP BY installation, name
+        SELECT uniqExact(environment_key) AS environments
+        FROM named(application, environment)
+        GROUP BY installation, application_key
     )
     GROUP BY environments
 )
