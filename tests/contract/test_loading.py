@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import os
 from pathlib import Path
 
@@ -237,6 +238,21 @@ def test_the_copied_toml_reader_agrees_with_the_standard_library(text: str) -> N
             tomli.loads(text)
     else:
         assert tomli.loads(text) == expected
+
+
+@pytest.mark.parametrize("name", ["__init__", "_parser", "_re", "_types"])
+def test_the_copied_toml_reader_is_the_published_one(name: str) -> None:
+    """But for its comments."""
+    import tomli as published
+
+    from askfirst._vendor import tomli as copied
+
+    assert published.__version__ == copied.__version__
+    ours, theirs = (
+        ast.dump(ast.parse(Path(package.__file__).with_name(f"{name}.py").read_text("utf-8")))
+        for package in (copied, published)
+    )
+    assert ours == theirs
 
 
 def test_too_many_of_anything_is_refused() -> None:
