@@ -158,7 +158,7 @@ class Program:
 
     def processes(self) -> list[str]:
         """The processes of this home that run."""
-        return running(f"HOME={self.home}".encode())
+        return running(f"\0HOME={self.home}\0")
 
     def settle(self) -> None:
         """Wait until none of them is left."""

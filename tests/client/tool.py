@@ -35,7 +35,7 @@ class Tool(Program):
         self.source = "plain_tool.py"
         self.flags: list[str] = []
         self.env.update(TIN_SOURCE=SOURCE, TIN_MARK=str(folder))
-        self._mark = f"TIN_MARK={folder}".encode()
+        self._mark = f"\0TIN_MARK={folder}\0"
 
     def argv(self, *words: str) -> list[str]:
         return [sys.executable, *self.flags, str(self.folder / self.source), *words]
