@@ -135,8 +135,10 @@ class Program:
         return found
 
     def files(self) -> list[str]:
-        """Every file and folder in the home, by its path there."""
-        return sorted(str(path.relative_to(self.home)) for path in self.home.rglob("*"))
+        """Every file and folder in the home, by its path there; a sender may be deleting some."""
+        rows = os.walk(self.home)
+        paths = [os.path.join(place, name) for place, *both in rows for name in both[0] + both[1]]
+        return sorted(os.path.relpath(path, self.home) for path in paths)
 
     def kept(self) -> list[str]:
         """Every file in the home; the folders that all programs share may stay."""
