@@ -615,7 +615,7 @@ def test_pytest_finds_it_on_its_own_and_before_any_code_of_the_suite(suite: Suit
     suite.write("conftest.py", CONFTEST + early)
     suite.passes(
         "def test_it(askfirst_recorded): pass",
-        *("-p", "no:xdist", "-p", "no:anyio"),
+        *("-p", "no:xdist", "-p", "no:anyio", "-p", "no:schemathesis"),
         plugin="no:hypothesispytest",  # it and the others only take time
         PYTEST_DISABLE_PLUGIN_AUTOLOAD="",
     )
