@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from tests.stores.server import Cluster, Place
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
-settings.register_profile("askfirst", deadline=None)  # a busy machine is no failure
+settings.register_profile(
+    "askfirst",
+    deadline=None,  # a busy machine is no failure
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=IN_CI,  # where a failure has to come of a change; here, new examples are tried
+)
 settings.load_profile("askfirst")
 LOOPBACK = ("127.", "::1", "localhost")
 

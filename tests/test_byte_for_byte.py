@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.client.running import running
 from tests.collector.serving import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PATIENCE_S = 120
 EXAMPLE = Path(__file__).parents[1] / "examples" / "stratus"
 
 
@@ -42,10 +44,14 @@ class User:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE_S,
         )
         assert done.returncode == code, done.stderr
         return done
+
+    def settle(self) -> None:
+        """Wait until no delivery is under way."""
+        wait_until(lambda: not running(f'"dotfile":"{self.home}/.stratus"'), PATIENCE_S)
 
 
 @pytest.fixture
@@ -64,11 +70,11 @@ def url(tmp_path: Path, arrived: Path) -> Iterator[str]:
             stderr=stderr,
         )
     try:
-        wait_until(lambda: "listening on" in said.read_text())
+        wait_until(lambda: "listening on" in said.read_text() and said.read_text()[-1] == "\n")
         yield said.read_text().splitlines()[0].rpartition(" ")[2]
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE_S)
 
 
 def events(text: str) -> list[str]:
@@ -83,7 +89,8 @@ def test_what_verbose_show_and_log_print_is_what_arrives(
     user.stratus("telemetry", "on")
     # the first event is delivered at once, in the background
     first = events(user.stratus("start", "--verbose").stderr)
-    wait_until(lambda: arrived.read_text().splitlines() == first)
+    user.settle()
+    assert arrived.read_text().splitlines() == first
     # the next ones wait for the hour to pass, or for `send`
     later = [
         *events(user.stratus("restart", "--verbose").stderr),

@@ -83,12 +83,12 @@ def project(folder: Path) -> dict:
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What is released, if it is there; else built as `make dist` does."""
+    """What is released, if it is there; else built as `make dist` does, with what is installed."""
     if "ASKFIRST_DIST" in os.environ:
         return Path(os.environ["ASKFIRST_DIST"])
     folder = tmp_path_factory.mktemp("dist")
     for source in (ROOT, COLLECTOR):
-        done = run(sys.executable, "-m", "build", "--outdir", folder, source)
+        done = run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, source)
         assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
@@ -227,9 +227,9 @@ def test_the_collectors_wheel_holds_all_the_rest(wheels: dict[str, Path]) -> Non
 @pytest.mark.slow
 def test_both_together_are_the_whole_and_serve(wheels: dict[str, Path], tmp_path: Path) -> None:
     """What they depend on is in this environment already; only their own files are new."""
-    run(sys.executable, "-m", "venv", tmp_path)
-    pip = tmp_path / "bin" / "pip"
-    done = run(pip, "install", "--no-index", "--no-deps", *wheels.values())
+    run(sys.executable, "-m", "venv", "--without-pip", tmp_path)
+    pip = [sys.executable, "-m", "pip", "--python", tmp_path / "bin" / "python"]
+    done = run(*pip, "install", "--no-index", "--no-deps", *wheels.values())
     assert done.returncode == 0, done.stdout + done.stderr
     [site] = tmp_path.glob("lib/*/site-packages")
     assert (site / "askfirst" / "py.typed").is_file()  # of the package, whoever else adds to it

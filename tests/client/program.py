@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,9 @@ import pytest
 from askfirst.client import dotfile, queue, spawn
 from askfirst.contract.event import now_ms
 from askfirst.contract.loading import load
+from tests.client.running import running
 from tests.client.terminal import PATIENCE_S, Terminal
+from tests.collector.serving import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -134,8 +135,10 @@ class Program:
         return found
 
     def files(self) -> list[str]:
-        """Every file and folder in the home, by its path there."""
-        return sorted(str(path.relative_to(self.home)) for path in self.home.rglob("*"))
+        """Every file and folder in the home, by its path there; a sender may be deleting some."""
+        rows = os.walk(self.home)
+        paths = [os.path.join(place, name) for place, *both in rows for name in both[0] + both[1]]
+        return sorted(os.path.relpath(path, self.home) for path in paths)
 
     def kept(self) -> list[str]:
         """Every file in the home; the folders that all programs share may stay."""
@@ -153,22 +156,15 @@ class Program:
         """End what runs in terminals, and wait for senders: on a closed port they end at once."""
         for terminal in self._terminals:
             terminal.close()
-        deadline = time.monotonic() + PATIENCE_S
-        while self._processes():
-            assert time.monotonic() < deadline, f"left behind: {self._processes()}"
-            time.sleep(0.02)
+        self.settle()
 
-    def _processes(self) -> list[str]:
-        """The processes of this home, where /proc tells."""
-        mine = f"HOME={self.home}".encode()
-        found = []
-        for path in Path("/proc").glob("[0-9]*/environ"):
-            try:
-                if mine in path.read_bytes().split(b"\0"):
-                    found.append(path.parent.name)
-            except OSError:
-                continue  # it has ended, or is not ours
-        return found
+    def processes(self) -> list[str]:
+        """The processes of this home that run."""
+        return running(f"\0HOME={self.home}\0")
+
+    def settle(self) -> None:
+        """Wait until none of them is left."""
+        wait_until(lambda: not self.processes(), PATIENCE_S)
 
 
 @pytest.fixture

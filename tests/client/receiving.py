@@ -9,12 +9,13 @@ import threading
 from collections import Counter
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PATIENCE_S = 30
+PATIENCE_S = 120  # for what takes less than a second on a machine that is free
+SIGN_S = 5  # a sender waits for 15 s for a sign of life, and for an answer for 30 s
 
 
 class Receiver:
@@ -50,12 +51,15 @@ class Receiver:
         """Answer one request that waits."""
         self._may_answer.release()
 
-    def handle(self, path: str, body: dict[str, Any]) -> int:
+    def handle(self, path: str, body: dict[str, Any], out: BinaryIO) -> tuple[int, bytes]:
+        """Answer as is said now: as soon as a request has arrived, a test may say otherwise."""
+        status, slow = self.status, self.slow
+        said = self.said or (taken(body) if status == 200 else b'{"error": "no"}')
         self.posts.append((path, body))
         self.arrived.release()
-        if self.slow:
-            self._may_answer.acquire(timeout=PATIENCE_S)
-        return self.status
+        while slow and not self._may_answer.acquire(timeout=SIGN_S):
+            out.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return status, said
 
     def close(self) -> None:
         self.slow = False
@@ -79,9 +83,8 @@ def _server(receiver: Receiver) -> ThreadingHTTPServer:
             if self.headers.get("Content-Encoding") == "gzip":
                 raw = gzip.decompress(raw)
             body = json.loads(raw)
-            status = receiver.handle(self.path, body)
-            said = receiver.said or (taken(body) if status == 200 else b'{"error": "no"}')
             try:
+                status, said = receiver.handle(self.path, body, self.wfile)
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(said)))
                 self.end_headers()
@@ -102,7 +105,20 @@ def _server(receiver: Receiver) -> ThreadingHTTPServer:
 
 
 @contextmanager
-def black_hole() -> Iterator[dict[str, str]]:
-    """A collector that accepts connections and never says anything."""
+def silence() -> Iterator[socket.socket]:
+    """A collector that takes connections and never says anything."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        yield {"ASKFIRST_COLLECTOR": f"http://127.0.0.1:{listening.getsockname()[1]}"}
+        listening.settimeout(PATIENCE_S)
+        yield listening
+
+
+def where(listening: socket.socket) -> dict[str, str]:
+    """What makes a client deliver there."""
+    return {"ASKFIRST_COLLECTOR": f"http://127.0.0.1:{listening.getsockname()[1]}"}
+
+
+@contextmanager
+def black_hole() -> Iterator[dict[str, str]]:
+    """The same, for whom its connections are all one."""
+    with silence() as listening:
+        yield where(listening)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-PATIENCE_S = 30
+PATIENCE_S = 120  # for what takes less than a second on a machine that is free
 UP, DOWN, ENTER = "\x1b[A", "\x1b[B", "\r"
 CTRL_C, CTRL_D = "\x03", "\x04"
 
@@ -25,7 +25,10 @@ _BACKGROUND = 'i=$1 o=$2 e=$3; shift 3; exec <"$i" >"$o" 2>"$e"; set -m; "$@" & 
 
 
 class Terminal:
-    """Starts a program with stdin, stdout and stderr on a new terminal, or on the files given."""
+    """Starts a program with stdin, stdout and stderr on a new terminal, or on the files given.
+
+    `typed` is there before the program is.
+    """
 
     def __init__(
         self,
@@ -37,11 +40,14 @@ class Terminal:
         stdout: str = "",
         stderr: str = "",
         background: bool = False,
+        typed: str = "",
     ) -> None:
         self._master, self._slave = os.openpty()
         fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self.settings_before = self.settings()
         name = os.ttyname(self._slave)
+        if typed:
+            self.send(typed)
         script = _BACKGROUND if background else _FOREGROUND
         self._process = subprocess.Popen(
             ["sh", "-c", script, "sh", stdin or name, stdout or name, stderr or name, *argv],
@@ -92,8 +98,8 @@ class Terminal:
         deadline = time.monotonic() + patience
         while not done(self.text):
             assert time.monotonic() < deadline, f"it did not come:\n{self.text}"
-            if not self._read(0.1):
-                assert self._process.poll() is None, f"the program ended:\n{self.text}"
+            ended = self._process.poll() is not None
+            assert self._read(0.1) or not ended, f"the program ended:\n{self.text}"
 
     def finish(self) -> int:
         """Read until the program ends; return its exit code."""

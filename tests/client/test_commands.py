@@ -141,7 +141,8 @@ def test_status_without_a_home(no_home: User) -> None:
 # -- on, off ------------------------------------------------------------------------------------
 
 
-def test_on_and_off(user: User) -> None:
+def test_on_and_off(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "today", lambda: "2026-11-23")
     assert user.run("on") == (0, "Telemetry of Tin CLI is on. Thank you.\n", "")
     assert dotfile.read(str(user.dotfile)).installation
     assert user.record("start")
@@ -153,8 +154,8 @@ def test_on_and_off(user: User) -> None:
     assert list(found) == ["versions"]
     assert found["versions"]["1.0.0"] == {
         "sendTelemetry": False,
-        "decidedAt": commands.today(),
-        "revoked": commands.today(),
+        "decidedAt": "2026-11-23",
+        "revoked": "2026-11-23",
     }
 
 

@@ -17,7 +17,8 @@ from askfirst.client import dotfile, queue, spawn
 from askfirst.contract.event import now_ms
 from askfirst.usual import LONGEST_PAUSE_MS
 from tests.client.program import NO_SELECTED
-from tests.client.receiving import black_hole
+from tests.client.receiving import silence, where
+from tests.client.terminal import PATIENCE_S
 from tests.collector.serving import servers, wait_until
 
 if TYPE_CHECKING:
@@ -26,10 +27,14 @@ if TYPE_CHECKING:
     from tests.collector.serving import Server
 
 DAY_MS = 86_400_000
-# runs the tool's own program many times, in processes that overlap with those of others
+# runs the tool's own program many times, in processes that overlap with those of others; half of
+# the times, if there are several, when it is told to
 MANY = """
 import subprocess, sys
-for _ in range(int(sys.argv[1])):
+count = int(sys.argv[1])
+for number in range(count):
+    if count > 1 and number == count // 2:
+        sys.stdin.readline()
     done = subprocess.run(sys.argv[2:], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "started\\n", ""), done
 """
@@ -40,6 +45,7 @@ def many(tool: Tool, count: int, env: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", MANY, str(count), *tool.argv()],
         env={**tool.env, **env},
+        stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -47,7 +53,7 @@ def many(tool: Tool, count: int, env: dict[str, str]) -> subprocess.Popen[str]:
 
 def ended(processes: list[subprocess.Popen[str]]) -> list[str]:
     """Wait for all; return what they complained of."""
-    return [process.communicate()[1] for process in processes]
+    return [process.communicate(timeout=3 * PATIENCE_S)[1] for process in processes]
 
 
 def files_open_in(pid: int) -> set[str]:
@@ -72,6 +78,8 @@ def test_first_runs_at_the_same_time(tool: Tool, receiver: Receiver) -> None:
 
 def test_first_answers_at_the_same_time(tool: Tool) -> None:
     """8 people-driven runs that all ask: the answers that count are one identifier's."""
+    # each goes to the disk while the others wait, and who waits for too long overwrites another's
+    tool.env["BEFORE"] = "from askfirst.client import lock; lock.PATIENCE = 120"
     tool.dotfile.unlink()
     terminals = [tool.terminal() for _ in range(8)]
     for terminal in terminals:
@@ -97,30 +105,33 @@ def test_a_collector_killed_half_way(tool: Tool, tmp_path: Path) -> None:
         env = {"ASKFIRST_COLLECTOR": server.url, "EVERY": "0"}
         tool.due()
         processes = [many(tool, 40, env) for _ in range(8)]
-        wait_until(lambda: stored(server) > 60)
+        wait_until(lambda: stored(server) > 60, PATIENCE_S)
         server.kill()
-        assert any(process.poll() is None for process in processes)
-        wait_until(lambda: spawn.read_schedule(str(tool.state))[1] > 0, 60)
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go on\n")
+            process.stdin.flush()
+        wait_until(lambda: spawn.read_schedule(str(tool.state))[1] > 0, PATIENCE_S)
         server = begin(*words, "--port", port, free=False)
         for _ in range(2):  # a failure makes it wait for a minute; here somebody tells it not to
             tool.run("telemetry", "send", **env)
             tool.due()
-        assert [process.communicate(timeout=120)[1] for process in processes] == [""] * 8
+        assert ended(processes) == [""] * 8
         tool.settle()
         if tool.queued():
             assert tool.run("telemetry", "send", **env).returncode == 0
-        wait_until(lambda: stored(server) >= 320)
+        wait_until(lambda: stored(server) >= 320, PATIENCE_S)
         assert stored(server) == 320
         assert queue.lost(str(tool.state)) == 0
         assert tool.queued() == []
 
 
 def stored(server: Server) -> int:
-    """How many events a collector has in its store."""
+    """How many events a collector has in its store; none while it is behind, and says so."""
     tomorrow = dt.datetime.now(dt.timezone.utc).date() + dt.timedelta(days=1)
     headers = {"Authorization": f"Bearer {server.token}"}
     answer = server.call("GET", f"/v1/answers/quality?as_of={tomorrow}", headers=headers)
-    return int(answer.json()["stored"])
+    return int(answer.json()["stored"]) if answer.status == 200 else 0
 
 
 # -- senders ------------------------------------------------------------------------------------
@@ -134,7 +145,7 @@ def test_one_sender_at_a_time(tool: Tool, receiver: Receiver) -> None:
     receiver.wait()
     for _ in range(10):
         tool.start(EVERY="0", **receiver.env)
-    wait_until(lambda: len(tool.senders()) == 1)
+    wait_until(lambda: len(tool.processes()) == 1, PATIENCE_S)
     receiver.slow = False
     receiver.answer()
     tool.settle()
@@ -143,11 +154,13 @@ def test_one_sender_at_a_time(tool: Tool, receiver: Receiver) -> None:
 
 def test_one_delivery_an_hour(tool: Tool, receiver: Receiver) -> None:
     tool.due()
-    for _ in range(10):
+    tool.start(**receiver.env)
+    tool.settle()
+    for _ in range(9):
         tool.start(**receiver.env)
     tool.settle()
-    assert 1 <= len(receiver.posts) <= 2
-    assert len(tool.ids()) + len(receiver.ids) == 10
+    assert len(receiver.posts) == len(receiver.ids) == 1
+    assert len(tool.ids()) == 9
 
 
 @pytest.mark.parametrize("days", [-3650, -30, -8, -1, 1, 3650])
@@ -206,25 +219,26 @@ def test_a_large_contract(tool: Tool, receiver: Receiver) -> None:
 
 
 def test_a_sender_ends_by_the_clock(tool: Tool) -> None:
-    """A collector that never answers is given up after `MOST_SECONDS`."""
+    """A collector that never answers is given up after `MOST_SECONDS`, before the answer is."""
     code = """
 import os, sys
 sys.path.append(sys.argv[1])
 from askfirst.client import sender
-sender.MOST_SECONDS = 1
+sender.MOST_SECONDS = 4
 sender.main()
 """
     tool.start()
-    with black_hole() as env, tool.contract_file.open() as contract:
+    with silence() as listening, tool.contract_file.open() as contract:
         subprocess.run(
             [sys.executable, "-I", "-S", "-c", code, tool.env["TIN_SOURCE"]],
-            env={**tool.env, **env, spawn.SENDER: tool.work()},
+            env={**tool.env, **where(listening), spawn.SENDER: tool.work()},
             stdin=contract,
             check=True,
         )
-        assert tool.senders()
-        tool.settle()
+        with listening.accept()[0]:
+            tool.settle()
     assert len(tool.queued()) == 1
+    assert spawn.read_schedule(str(tool.state))[1] == 0, "it had no time to note a failure"
 
 
 # -- off and erase ------------------------------------------------------------------------------
@@ -316,12 +330,12 @@ def test_erase_while_a_sender_runs(tool: Tool, receiver: Receiver) -> None:
     with subprocess.Popen(
         tool.argv("telemetry", "erase"), env=tool.env, stdout=subprocess.PIPE, text=True
     ) as erase:
-        wait_until(lambda: str(lock) in files_open_in(erase.pid))
+        wait_until(lambda: str(lock) in files_open_in(erase.pid), PATIENCE_S)
         assert lock.stat().st_ino == held, "it waits for the same lock"
         assert [path for path, _ in receiver.posts] == ["/v1/events"]
         receiver.slow = False
         receiver.answer()
-        assert "is deleted, and telemetry is off" in erase.communicate(timeout=60)[0]
+        assert "is deleted, and telemetry is off" in erase.communicate(timeout=PATIENCE_S)[0]
     tool.settle()
     assert [path for path, _ in receiver.posts] == ["/v1/events", "/v1/erasures"]
     assert tool.kept() == [".tin"]

@@ -79,7 +79,7 @@ def checks(tool: Frozen, receiver: Receiver, *, own_senders: bool) -> None:
             check=False,
         )
         assert (done.returncode, done.stdout, done.stderr) == (0, "started\n", "")
-        assert tool.senders(), "it is still trying, and holds nothing of the shell's"
+        assert tool.processes(), "it is still trying, and holds nothing of the shell's"
     tool.settle()
     assert tool.run("telemetry", "off").returncode == 0
     assert tool.kept() == [".tin"]
@@ -141,5 +141,5 @@ def test_what_was_started_as_a_sender_starts_no_other(tool: Tool) -> None:
     """A frozen tool that makes its `Telemetry` late runs as itself then; it must not go on so."""
     tool.due()
     tool.start(EVERY="0", **{spawn.SENDER: "{}"})
-    assert tool.senders() == []
+    assert tool.processes() == []
     assert len(tool.queued()) == 1

@@ -114,8 +114,7 @@ def test_keys_one_at_a_time(program: Program) -> None:
 
 def test_typing_ahead_is_no_answer(program: Program) -> None:
     """What was typed before the question was seen does not answer it."""
-    terminal = program.terminal("read")
-    terminal.send("y\ry\r")
+    terminal = program.terminal("read", typed="y\ry\r")
     terminal.expect(NO_SELECTED)
     terminal.send(ENTER)
     terminal.expect("ready")
@@ -302,8 +301,7 @@ def test_plain_terminal(program: Program, keys: str | bytes, yes: bool) -> None:
 
 def test_plain_terminal_lists_no_first_and_takes_no_typing_ahead(program: Program) -> None:
     """The plain question has the same promises."""
-    terminal = program.terminal("read", env={"TERM": "dumb"}, columns=20)
-    terminal.send("y\ry\r")
+    terminal = program.terminal("read", env={"TERM": "dumb"}, columns=20, typed="y\ry\r")
     terminal.expect("- n: No, thank you.")
     terminal.expect("- y: Yes")
     terminal.expect("[n]:")

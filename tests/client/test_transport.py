@@ -4,6 +4,7 @@ import gzip
 import http.server
 import json
 import os
+import socket
 import ssl
 import subprocess
 import threading
@@ -28,12 +29,19 @@ class Server(http.server.ThreadingHTTPServer):
     status = 200
     body = b'{"accepted": 1, "dropped": []}'
     extra: dict[str, str]
+    tls: ssl.SSLContext | None = None
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self.extra = {}
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}).start()
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        connection, address = super().get_request()
+        if self.tls is not None:
+            connection = self.tls.wrap_socket(connection, server_side=True)
+        return connection, address
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -63,9 +71,8 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def tls(server: Server) -> tuple[str, trustme.CA]:
     authority = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost", "telemetry.example.org").configure_cert(context)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost", "telemetry.example.org").configure_cert(server.tls)
     return f"https://localhost:{server.server_address[1]}", authority
 
 

@@ -14,6 +14,7 @@ from askfirst import Telemetry
 from askfirst.client import spawn
 from askfirst.contract.event import now_ms
 from tests.client.program import Program
+from tests.client.running import running
 from tests.client.terminal import PATIENCE_S
 from tests.collector.serving import wait_until
 
@@ -34,7 +35,7 @@ class Tool(Program):
         self.source = "plain_tool.py"
         self.flags: list[str] = []
         self.env.update(TIN_SOURCE=SOURCE, TIN_MARK=str(folder))
-        self._mark = f"TIN_MARK={folder}".encode()
+        self._mark = f"\0TIN_MARK={folder}\0"
 
     def argv(self, *words: str) -> list[str]:
         return [sys.executable, *self.flags, str(self.folder / self.source), *words]
@@ -85,40 +86,20 @@ class Tool(Program):
         """The ids of the events that wait, and how often each is there."""
         return Counter(json.loads(event)["id"] for event in self.queued())
 
-    def _processes(self) -> list[str]:
-        return self.senders()
-
     def queued(self) -> list[bytes]:
         """The events that wait, when nobody is delivering any."""
         self.settle()
         return super().queued()
 
-    def senders(self) -> list[str]:
-        """The processes of this tool that run.
-
-        Two looks: one may miss a sender that is just handing over to the process it forks.
-        """
-        return self._look() or self._look()
+    def processes(self) -> list[str]:
+        """The processes of this tool that run, whatever their home."""
+        return running(self._mark)
 
     def sender(self) -> str:
         """The one that is delivering, once the process that forked it has ended."""
-        wait_until(lambda: len(self.senders()) == 1)
-        [sender] = self.senders()
+        wait_until(lambda: len(self.processes()) == 1, PATIENCE_S)
+        [sender] = self.processes()
         return sender
-
-    def _look(self) -> list[str]:
-        found = []
-        for path in Path("/proc").glob("[0-9]*/environ"):
-            try:
-                if self._mark in path.read_bytes().split(b"\0"):
-                    found.append(path.parent.name)
-            except OSError:
-                continue  # it has ended, or is not ours
-        return found
-
-    def settle(self) -> None:
-        """Wait until no process of this tool is left."""
-        wait_until(lambda: not self.senders())
 
     def delivers(self, receiver: Receiver) -> None:
         """Deliver what waits, now."""

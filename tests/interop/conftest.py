@@ -22,7 +22,7 @@ from tests.interop import hosts, published
 
 HERE = Path(__file__).parent
 CONTRACT = HERE / "telemetry.toml"
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 class Collector:

@@ -18,7 +18,7 @@ from tests.client.terminal import DOWN, ENTER, Terminal
 
 VERSION = "3.1.2"
 NPM_PATIENCE_S = 300  # 440 small packages; 28 s where it was measured
-NODE_PATIENCE_S = 60
+NODE_PATIENCE_S = 120
 DRIVER = Path(__file__).parent / "wolkenkit.js"
 QUESTION = "Do you agree to share anonymous usage data"
 APPLICATION = {

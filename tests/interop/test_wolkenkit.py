@@ -35,9 +35,9 @@ def counted(collector: Collector) -> dict[str, dict[str, int]]:
 
 
 def installations(collector: Collector) -> int:
-    """Return how many installations were active today."""
-    daily: int = collector.report("active")["daily"]
-    return daily
+    """Return how many installations were active, today or before midnight."""
+    weekly: int = collector.report("active")["weekly"]
+    return weekly
 
 
 def agreed(*versions: str, **more: Any) -> dict[str, Any]:

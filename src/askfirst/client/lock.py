@@ -4,6 +4,8 @@ import os
 import sys
 import time
 
+PATIENCE = 2.0  # seconds; a folder is held for the length of a write to the disk
+
 
 def try_lock(fd: int) -> "bool | None":
     """Take the exclusive lock of an open file if nobody has it; released when it is closed.
@@ -76,7 +78,7 @@ class hold_folder:  # noqa: N801 - used like a function
         if sys.platform == "win32":
             return
         self._fd = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
-        wait_lock(self._fd, 2.0)
+        wait_lock(self._fd, PATIENCE)
 
     def __exit__(self, *_: object) -> None:
         if self._fd >= 0:
