@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.collector.hostile.wire import Wire, collector, healthy, memory, request
+from tests.collector.hostile.wire import Wire, collector, healthy, memory, request, settled
 from tests.collector.serving import Server, wait_until
 
 CROWD = 2_000
@@ -39,7 +39,7 @@ def gather(stack: ExitStack, server: Server, number: int) -> list[Wire]:
 
 def test_an_honest_client_is_served_in_a_crowd(tmp_path: Path) -> None:
     with collector(tmp_path) as server, ExitStack() as stack:
-        healthy(server)
+        settled(server)
         before = memory(server, "VmRSS")
         gather(stack, server, CROWD)
         for _ in range(5):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 import trustme
@@ -170,9 +171,12 @@ def test_a_handshake_that_does_not_come_is_cut_off(
     issued.private_key_pem.write_to_path(key)
     words = (*QUICK, "--tls-cert", str(certificate), "--tls-key", str(key))
     with collector(folder, *words) as server:
-        for start in (b"", bytes.fromhex("160301"), b"GET / HTTP/1.1\r\n\r\n"):
-            with Wire(server.url) as wire:
+        with ExitStack() as stack:
+            wires = [stack.enter_context(Wire(server.url)) for _ in range(3)]
+            starts = (b"", bytes.fromhex("160301"), b"GET / HTTP/1.1\r\n\r\n")
+            for wire, start in zip(wires, starts, strict=True):
                 wire.send(start)
+            for wire in wires:
                 while not wire.ended:
                     assert wire.fill() or wire.ended, "the server waits for ever"
         assert server.process.poll() is None
