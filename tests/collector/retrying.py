@@ -24,7 +24,7 @@ import pytest
 from askfirst.contract.event import now_ms
 from askfirst.stores.opening import open_store
 from tests.collector.hostile.wire import processes
-from tests.collector.serving import DEADLINE, Server, make_event, wait_until
+from tests.collector.serving import DEADLINE, Server, make_event
 
 PATIENCE = 240.0  # seconds that a client goes on trying to deliver one batch
 PORTS = range(12_000, 32_000)
@@ -169,7 +169,7 @@ def start_on(begin: Callable[..., Server], port: int, *words: str) -> Server:
     end = time.monotonic() + DEADLINE
     while True:
         server = begin(*words, "--port", str(port), wait=False, free=False)
-        wait_until(lambda s=server: "listening on" in s.errors or s.process.poll() is not None)
+        server.settled()
         if server.process.poll() is None:
             return server
         server.wait()
