@@ -48,7 +48,7 @@ def test_an_honest_client_is_served_in_a_crowd(tmp_path: Path) -> None:
 
 
 def test_the_crowd_is_sent_away(tmp_path: Path) -> None:
-    quick = ("--header-seconds", "1", "--body-seconds", "1", "--idle-seconds", "1")
+    quick = ("--header-seconds", "2", "--body-seconds", "2", "--idle-seconds", "2")
     with collector(tmp_path, *quick) as server, ExitStack() as stack:
         crowd = gather(stack, server, CROWD)
         healthy(server)
