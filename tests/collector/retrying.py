@@ -24,9 +24,11 @@ import pytest
 from askfirst.contract.event import now_ms
 from askfirst.stores.opening import open_store
 from tests.collector.hostile.wire import processes
-from tests.collector.serving import DEADLINE, Server, make_event, wait_until
+from tests.collector.serving import DEADLINE, Server, make_event
 
-PATIENCE = 120.0  # seconds that a client goes on trying to deliver one batch
+PATIENCE = 240.0  # seconds that a client goes on trying to deliver one batch
+PORTS = range(12_000, 32_000)
+_signs: list[socket.socket] = []  # of the ports that this process has
 
 
 class Client(threading.Thread):
@@ -143,9 +145,23 @@ def batches(running: list[Client]) -> int:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """Return a port that nobody listens on, nor comes to while this process lives.
+
+    It is below those that a system gives to whoever asks for any, and to clients: one of them could
+    be had by another server, or by a client that calls itself, while what is to listen here is not
+    there. For other tests the same port of UDP, which is kept, is the sign that it is taken.
+    """
+    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+        sign = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            sign.bind(("127.0.0.1", port))
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            sign.close()
+            continue
+        _signs.append(sign)
+        return port
+    raise AssertionError("no port is free")
 
 
 def start_on(begin: Callable[..., Server], port: int, *words: str) -> Server:
@@ -153,7 +169,7 @@ def start_on(begin: Callable[..., Server], port: int, *words: str) -> Server:
     end = time.monotonic() + DEADLINE
     while True:
         server = begin(*words, "--port", str(port), wait=False, free=False)
-        wait_until(lambda s=server: "listening on" in s.errors or s.process.poll() is not None)
+        server.settled()
         if server.process.poll() is None:
             return server
         server.wait()

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from askfirst.contract.event import now_ms
 
 RUN = "from askfirst.__main__ import main; main()"
-DEADLINE = 30.0
+DEADLINE = 60.0  # seconds; what takes one here may take many where others work too
 CONTRACT = """
 [tool]
 name = "stratus"
@@ -56,11 +56,13 @@ purpose = "How much may run at once?"
 """
 
 
-def wait_until(condition: Callable[[], object], deadline: float = DEADLINE) -> None:
-    """Poll until a condition holds, or fail."""
+def wait_until(
+    condition: Callable[[], object], deadline: float = DEADLINE, said: Callable[[], str] = str
+) -> None:
+    """Poll until a condition holds, or fail, with what was said."""
     end = time.monotonic() + deadline
     while not condition():
-        assert time.monotonic() < end, "it never came true"
+        assert time.monotonic() < end, f"it never came true: {said()}"
         threading.Event().wait(0.01)
 
 
@@ -126,8 +128,15 @@ class Server:
     def errors(self) -> str:
         return "\n".join(self.lines)
 
+    def settled(self) -> None:
+        """Wait until it listens or has ended."""
+        wait_until(
+            lambda: "listening on" in self.errors or self.process.poll() is not None,
+            said=lambda: self.errors,
+        )
+
     def ready(self) -> Server:
-        wait_until(lambda: "listening on" in self.errors or self.process.poll() is not None)
+        self.settled()
         assert self.process.poll() is None, self.errors
         return self
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack, closing
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from operator import gt
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,8 @@ ROUNDS = 2  # each server and each collector dies once
 CLIENTS = 3  # of each collector
 
 
-def answers(store: Store) -> str:
-    """Return every answer, of today and of some day before, as JSON."""
-    today = datetime.now(timezone.utc).date()
+def answers(store: Store, today: date) -> str:
+    """Return every answer, of a day and of some day before, as JSON."""
     said: dict[str, Any] = {}
     for day in (today, today - timedelta(days=20)):
         for name in questions.NAMES:
@@ -46,7 +45,7 @@ def answers(store: Store) -> str:
     return json.dumps(said, sort_keys=True, indent=1)
 
 
-def embedded(path: Path, contract_file: Path, running: list[Client]) -> str:
+def embedded(path: Path, contract_file: Path, running: list[Client], today: date) -> str:
     """Return the answers of a file that holds what was acknowledged."""
     contract = load(contract_file)
     with closing(open_store(path)) as store:
@@ -55,7 +54,7 @@ def embedded(path: Path, contract_file: Path, running: list[Client]) -> str:
             batch = Batch(Position("", 0, 0))
             batch.add(sift(client.events, Rules(Terms(contract), now_ms())).frame)
             assert store.load(batch.events(), {}).stored == len(client.acknowledged)
-        return answers(store)
+        return answers(store, today)
 
 
 def revived(cluster: Cluster) -> bool:
@@ -135,7 +134,8 @@ def test_answers_equal_those_of_one_file_though_collectors_and_servers_are_kille
         wait_until(lambda: not revived(cluster) and held(cluster, database) == sent, PATIENCE)
         assert [collector.stop() for collector in collectors] == [0, 0]
         assert check_stored(url, running) == sent
+        today = datetime.now(timezone.utc).date()
         with closing(open_store(cluster.servers[1].store(database))) as store:
-            found = answers(store)
+            found = answers(store, today)
             assert store.check() == []
-        assert found == embedded(tmp_path / "one.duckdb", released, running)
+        assert found == embedded(tmp_path / "one.duckdb", released, running, today)

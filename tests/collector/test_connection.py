@@ -19,6 +19,7 @@ from askfirst.collector.config import Limits
 from askfirst.collector.connection import Stage
 from askfirst.collector.entrance import Entrance
 from askfirst.collector.log import LogFull
+from askfirst.contract.event import now_ms
 from tests.collector.serving import DEADLINE
 
 BEGUN = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
@@ -151,7 +152,8 @@ def test_what_the_log_refused_does_not_use_up_the_cap_of_a_day(
     tmp_path: Path,
     refuses: str,
 ) -> None:
-    api = make_api(contract, limits=Limits(events_per_day=1))
+    now = now_ms()
+    api = make_api(contract, limits=Limits(events_per_day=1), now=lambda: now)
     body = json.dumps({"tool": "stratus", "events": [event()]}).encode()
     head = b"POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     request = head + b"Content-Length: %d\r\n\r\n" % len(body) + body

@@ -14,6 +14,7 @@ import duckdb
 import pytest
 
 from askfirst.collector import segment
+from tests.collector.serving import DEADLINE
 
 Start = Callable[..., Any]
 
@@ -76,11 +77,13 @@ def test_acknowledged_is_stored_once_though_the_collector_is_killed_under_load(
     senders = [Sender(server, event, seed * 10 + n) for n in range(3)]
     for sender in senders:
         sender.start()
+    until(lambda: all(sender.acknowledged for sender in senders))
     until(lambda: sum(len(s.acknowledged) for s in senders) >= 20 + 40 * seed)
     server.kill()
     for sender in senders:
         sender.over = True
-        sender.join(30)
+        sender.join(DEADLINE)
+        assert not sender.is_alive()
     second = start(*words)
     repeated = [s.acknowledged[0] for s in senders] + [b for s in senders for b in s.unanswered]
     for batch in repeated:  # a sender that got no answer sends again, and so may one that did
@@ -93,18 +96,22 @@ def test_acknowledged_is_stored_once_though_the_collector_is_killed_under_load(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_collector_that_is_told_to_stop_answers_loads_everything_and_exits_0(
-    start: Start, event: Callable[..., Any], tmp_path: Path, number: int
+    start: Start,
+    event: Callable[..., Any],
+    until: Callable[..., None],
+    tmp_path: Path,
+    number: int,
 ) -> None:
     server = start()
     senders = [Sender(server, event, n) for n in range(2)]
     for sender in senders:
         sender.start()
-    while not all(sender.acknowledged for sender in senders):
-        senders[0].join(0.01)
+    until(lambda: all(sender.acknowledged for sender in senders))
     assert server.stop(number) == 0
     for sender in senders:
         sender.over = True
-        sender.join(30)
+        sender.join(DEADLINE)
+        assert not sender.is_alive()
     acknowledged = sum(len(batch) for s in senders for batch in s.acknowledged)
     unanswered = sum(len(batch) for s in senders for batch in s.unanswered)
     assert acknowledged <= stored(tmp_path / "home") <= acknowledged + unanswered

@@ -16,7 +16,7 @@ from askfirst.collector.metrics import Metrics
 from askfirst.collector.pipeline import Rules, Terms, sift
 from askfirst.contract.event import now_ms
 from tests.collector.conftest import MemoryStore
-from tests.collector.serving import make_event, wait_until
+from tests.collector.serving import DEADLINE, make_event, wait_until
 
 
 class Slow(MemoryStore):
@@ -30,7 +30,7 @@ class Slow(MemoryStore):
 
     def load(self, *words: Any) -> Any:
         self.asked.set()
-        assert self.free.wait(30)
+        assert self.free.wait(DEADLINE)
         return super().load(*words)
 
     def contracts(self) -> Any:
@@ -80,12 +80,18 @@ def test_it_is_stored_when_it_is_acknowledged(make: Any, store: Slow, payload: A
 def test_requests_that_wait_share_a_load(make: Any, store: Slow, payload: Any) -> None:
     direct = make()
 
+    store.free.clear()
+
     async def crowd() -> None:
-        await asyncio.gather(*(direct.write(payload()) for _ in range(50)))
+        first = asyncio.create_task(direct.write(payload()))
+        await asyncio.to_thread(store.asked.wait, DEADLINE)
+        others = [asyncio.create_task(direct.write(payload())) for _ in range(50)]
+        await asyncio.sleep(0)  # each of them has asked
+        store.free.set()
+        await asyncio.gather(first, *others)
 
     asyncio.run(crowd())
-    assert len(store.rows) == 50
-    assert len(store.loads) <= 2
+    assert store.loads == [1, 50]
 
 
 def test_one_that_comes_again_is_acknowledged_and_there_once(
@@ -120,10 +126,14 @@ def test_what_the_store_refuses_is_refused_until_it_takes_again(
     ]
 
 
-def test_a_store_that_is_away_at_the_start_is_waited_for(make: Any, payload: Any) -> None:
+def test_a_store_that_is_away_at_the_start_is_waited_for(
+    make: Any, store: Slow, payload: Any
+) -> None:
+    store.trouble = "away"
     direct = make(is_away=True)
     with pytest.raises(LogUnavailable):
         asyncio.run(direct.write(payload()))
+    store.trouble = ""
     wait_until(lambda: direct.trouble == "")
     asyncio.run(direct.write(payload()))
 
@@ -131,9 +141,15 @@ def test_a_store_that_is_away_at_the_start_is_waited_for(make: Any, payload: Any
 def test_nobody_waits_longer_than_the_patience(make: Any, store: Slow, payload: Any) -> None:
     direct = make(patience=0.5)
     store.free.clear()
-    for _ in range(3):  # one is being loaded, the others wait behind it
+
+    def one_is_being_loaded() -> bool:
         with pytest.raises(LogUnavailable):
             asyncio.run(direct.write(payload()))
+        return store.asked.is_set()
+
+    wait_until(one_is_being_loaded)
+    for _ in range(2):  # these wait behind it
+        assert one_is_being_loaded()
     store.free.set()
     wait_until(lambda: direct.waiting() == 0)
     assert len(store.loads) == 1  # nobody waited for the others any more
@@ -163,7 +179,7 @@ def test_what_waits_at_the_end_is_loaded(make: Any, store: Slow, payload: Any) -
 
     async def end() -> None:
         writing = [asyncio.create_task(direct.write(payload())) for _ in range(3)]
-        await asyncio.to_thread(store.asked.wait, 30)
+        await asyncio.to_thread(store.asked.wait, DEADLINE)
         closing = asyncio.create_task(asyncio.to_thread(direct.close))
         store.free.set()
         await asyncio.gather(closing, *writing)

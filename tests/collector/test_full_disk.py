@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,10 +54,22 @@ def today() -> str:
     return dt.datetime.now(dt.timezone.utc).date().isoformat()
 
 
-def all_refused(running: list[Client], disk: Disk) -> bool:
-    """Keep the disk full; tell whether every client was refused for it."""
+def all_refused(running: list[Client], disk: Disk, server: Server) -> bool:
+    """Keep the disk full, of which what is loaded gives some back; tell whether every client was
+    refused for it, and is told of it by the collector.
+    """
     disk.fill()
-    return all(client.refusals for client in running)
+    return (
+        all(client.refusals for client in running)
+        and ready(server) == 503
+        and server.call("GET", "/health").json() == {"status": "degraded", "ready": False}
+    )
+
+
+def refuses(server: Server, disk: Disk) -> bool:
+    """Keep the disk full; tell whether events are refused for it, and what a balancer is told."""
+    disk.fill()
+    return post(server, 500).status == 503 and ready(server) == 503
 
 
 @pytest.mark.slow
@@ -73,9 +84,7 @@ def test_a_full_disk_refuses_loses_nothing_and_is_left_behind_by_itself(
             wait_until(lambda: batches(running) >= 50)
             for client in running:
                 client.refusals.clear()
-            wait_until(lambda: all_refused(running, disk))
-            wait_until(lambda: ready(server) == 503)
-            assert server.call("GET", "/health").json() == {"status": "degraded", "ready": False}
+            wait_until(lambda: all_refused(running, disk, server))
             disk.free()
             enough = [client.batches + 5 for client in running]
             wait_until(
@@ -101,10 +110,8 @@ def test_a_collector_is_ready_again_though_nobody_sends_meanwhile(
     with servers(tmp_path / "home") as begin:
         server = begin(*words, "--workers", workers)
         assert post(server).status == 200
-        disk.fill()
         # each of two processes has to be met; a page of a segment may hold a few small batches
-        wait_until(lambda: post(server, 500).status == 503)
-        assert ready(server) == 503
+        wait_until(lambda: refuses(server, disk))
         disk.free()
         wait_until(lambda: ready(server) == 200)
         assert post(server).status == 200
@@ -182,8 +189,11 @@ def test_the_logs_never_take_more_than_their_quota_while_the_store_is_held_up(
 
 def fill_log(folder: Path, running: list[Client]) -> int:
     """Wait until every client was refused; return the most bytes that the logs took."""
-    most, end = 0, time.monotonic() + 2 * DEADLINE
-    while not all(client.refusals for client in running):
-        assert time.monotonic() < end
-        most = max(most, log_bytes(folder))
-    return max(most, log_bytes(folder))
+    seen: list[int] = []
+
+    def all_were_refused() -> bool:
+        seen.append(log_bytes(folder))
+        return all(client.refusals for client in running)
+
+    wait_until(all_were_refused, 2 * DEADLINE)
+    return max(*seen, log_bytes(folder))

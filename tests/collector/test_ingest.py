@@ -188,7 +188,8 @@ def test_what_the_log_refused_does_not_use_up_the_cap_of_a_day(
     refuses: str,
 ) -> None:
     """Else its sender, who was told to come again, would be told to forget it."""
-    api = make_api(contract, limits=Limits(events_per_day=3))
+    now = now_ms()
+    api = make_api(contract, limits=Limits(events_per_day=3), now=lambda: now)
     sent = batch(event(), event(), event())
     with monkeypatch.context() as patch:
         if refuses == "append":

@@ -25,7 +25,7 @@ from askfirst.contract.event import now_ms
 from askfirst.contract.loading import parse
 from askfirst.contract.model import Contract
 from askfirst.stores.base import DAY_MS, Position, StoreError
-from tests.collector.serving import CONTRACT
+from tests.collector.serving import CONTRACT, DEADLINE
 
 INSTALLATION = "9d" * 32
 
@@ -58,10 +58,14 @@ class Bench:
         return self.loader.accepted()
 
     def loaded(self, places: Places) -> bool:
-        return asyncio.run(self.loader.reach(places, 20))
+        return asyncio.run(self.loader.reach(places, DEADLINE))
 
     def erase(self) -> int:
         return asyncio.run(self.loader.erase("stratus", bytes.fromhex(INSTALLATION)))
+
+    def round(self) -> None:
+        """Wait until the loader has done with what it is at."""
+        asyncio.run(self.loader.do(lambda _: None))
 
     def position(self, log: int = 0) -> Position:
         return Position(self.tails[log].name, *self.tails[log].durable())
@@ -206,6 +210,7 @@ def test_a_scrub_that_fails_is_said_and_tried_again(
         patch.setattr(bench.store, "scrub", _refuse)
         bench.loader.start()
         until(lambda: any("can still be read" in line for line in bench.said))
+        bench.round()
     bench.now += 30_000
     until(lambda: bench.store.scrubs == 1)
 
@@ -274,7 +279,7 @@ def _given_up(bench: Bench, begun: threading.Event | None = None) -> None:
     async def ask() -> None:
         erasure = bench.loader.erase("stratus", bytes.fromhex(INSTALLATION))
         asked = asyncio.create_task(erasure)
-        await (asyncio.to_thread(begun.wait, 20) if begun else asyncio.sleep(0))
+        await (asyncio.to_thread(begun.wait, DEADLINE) if begun else asyncio.sleep(0))
         asked.cancel()
         await asyncio.wait((asked,))
         assert asked.cancelled()
@@ -289,7 +294,7 @@ def test_an_erasure_that_nobody_waits_for_any_more_is_done_and_scrubbed(
 
     def slow(*words: Any) -> int:
         begun.set()
-        may_end.wait(20)
+        may_end.wait(DEADLINE)
         return int(erase(*words))
 
     places = bench.put(bench.event(), bench.event())
@@ -323,7 +328,7 @@ def test_a_log_that_is_still_written_keeps_nobody_waiting_for_its_lock(
     monkeypatch.setattr(logs, "LOCK_SECONDS", 3_600.0)
     recovery = api.collector.recover(api.collector.tails["0"])
     with pytest.raises(logs.LogHeld):
-        asyncio.run(asyncio.wait_for(recovery, 20))
+        asyncio.run(asyncio.wait_for(recovery, DEADLINE))
 
 
 def test_waiting_works_for_many_from_an_event_loop(bench: Bench) -> None:
@@ -335,7 +340,7 @@ def test_waiting_works_for_many_from_an_event_loop(bench: Bench) -> None:
         for _ in range(5):
             await bench.logs[0].write(encode(frame))
             places.append(bench.loader.accepted())
-        return list(await asyncio.gather(*(bench.loader.reach(row, 20) for row in places)))
+        return list(await asyncio.gather(*(bench.loader.reach(row, DEADLINE) for row in places)))
 
     assert asyncio.run(ask()) == [True] * 5
 

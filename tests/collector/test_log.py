@@ -30,7 +30,7 @@ from askfirst.collector.log import (
 )
 from askfirst.collector.tail import Tail
 from askfirst.stores.base import DAY_MS, Position
-from tests.collector.serving import wait_until
+from tests.collector.serving import DEADLINE, wait_until
 
 
 class Both:
@@ -69,6 +69,12 @@ Open = Callable[..., Both]
 
 
 @pytest.fixture
+def unprobed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no log look by itself whether its trouble is over, which writes too."""
+    monkeypatch.setattr(logs, "PROBE_SECONDS", 3_600.0)
+
+
+@pytest.fixture
 def open_log(tmp_path: Path) -> Iterator[Open]:
     opened: list[Both] = []
 
@@ -102,13 +108,13 @@ def test_acknowledgement_waits_for_the_fsync_and_many_share_one(
     def slow(descriptor: int) -> None:
         syncs.append(descriptor)
         syncing.set()
-        assert may_sync.wait(10)
+        assert may_sync.wait(DEADLINE)
         real(descriptor)
 
     async def scenario() -> None:
         monkeypatch.setattr(os, "fsync", slow)
         early = asyncio.create_task(both.log.write(b"early"))
-        await asyncio.to_thread(syncing.wait, 10)
+        await asyncio.to_thread(syncing.wait, DEADLINE)
         late = [asyncio.create_task(both.log.write(b"late")) for _ in range(50)]
         await asyncio.sleep(0)
         assert both.everything() == [b"first"]  # a reader sees only what is durable
@@ -129,7 +135,7 @@ def test_more_waiting_bytes_than_the_bound_are_refused(
     real = os.pwrite
 
     def slow(*arguments: Any) -> int:
-        assert may_write.wait(10)
+        assert may_write.wait(DEADLINE)
         return real(*arguments)
 
     async def scenario() -> None:
@@ -178,6 +184,20 @@ def test_a_segment_that_fills_the_quota_alone_is_ended_so_that_it_can_go(
     assert both.everything(last) == [b"z" * 300]
 
 
+def test_a_log_whose_segments_are_all_ended_notices_by_itself_that_there_is_room_again(
+    open_log: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(logs, "PROBE_SECONDS", 0.01)
+    both = open_log(quota_bytes=500, segment_bytes=100)
+    for _ in range(3):
+        last = both.append(b"x" * 120)
+    with pytest.raises(LogQuota):
+        both.append(b"y" * 120)
+    both.tail.release(both.tail.settled(last))
+    wait_until(lambda: not both.log.trouble)  # though nobody appends
+
+
 def test_a_log_notices_by_itself_that_the_disk_has_room_again(
     open_log: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,7 +216,7 @@ def test_a_log_notices_by_itself_that_the_disk_has_room_again(
         with pytest.raises(LogUnavailable):
             both.append(b"during")
         probed.clear()
-        assert probed.wait(10)
+        assert probed.wait(DEADLINE)
         assert both.log.trouble
     wait_until(lambda: not both.log.trouble)
     assert both.tail.durable() == (before.segment, before.offset)
@@ -206,7 +226,7 @@ def test_a_log_notices_by_itself_that_the_disk_has_room_again(
 
 
 def test_a_full_disk_refuses_leaves_no_partial_frame_and_heals_by_itself(
-    open_log: Open, monkeypatch: pytest.MonkeyPatch
+    open_log: Open, monkeypatch: pytest.MonkeyPatch, unprobed: None
 ) -> None:
     both = open_log()
     both.append(b"before")
@@ -229,7 +249,7 @@ def test_a_full_disk_refuses_leaves_no_partial_frame_and_heals_by_itself(
 
 
 def test_a_full_disk_at_the_start_of_a_segment_heals_too(
-    open_log: Open, monkeypatch: pytest.MonkeyPatch
+    open_log: Open, monkeypatch: pytest.MonkeyPatch, unprobed: None
 ) -> None:
     both = open_log()
     with monkeypatch.context() as patch:
@@ -242,7 +262,7 @@ def test_a_full_disk_at_the_start_of_a_segment_heals_too(
 
 
 def test_a_segment_whose_fsync_failed_is_not_written_again(
-    open_log: Open, monkeypatch: pytest.MonkeyPatch
+    open_log: Open, monkeypatch: pytest.MonkeyPatch, unprobed: None
 ) -> None:
     both = open_log()
     both.append(b"before")
@@ -256,7 +276,7 @@ def test_a_segment_whose_fsync_failed_is_not_written_again(
 
 
 def test_what_could_not_be_taken_back_after_a_full_disk_is_set_aside(
-    open_log: Open, monkeypatch: pytest.MonkeyPatch
+    open_log: Open, monkeypatch: pytest.MonkeyPatch, unprobed: None
 ) -> None:
     both = open_log()
     before = both.append(b"before")

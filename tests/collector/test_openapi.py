@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -161,6 +162,7 @@ def test_a_real_server_keeps_to_its_description(
          "--exclude-path-regex", "^/v1/store/(retain|erase)",
          "--seed", "8", "--max-examples", "25", *authorised, *words],
         cwd=tmp_path,
+        env={**os.environ, "NO_PROXY": "127.0.0.1"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -366,6 +366,9 @@ def test_a_contract_waits_for_a_store_that_does_not_take_it(
     with small_disk(tmp_path / "disk", "48m") as disk, servers(tmp_path / "home") as begin:
         store = str(disk.folder / "s.duckdb")
         server = begin("serve", "--contract", str(contract_file), "--store", store)
+        for _ in range(2):  # with the second load, all that its start has to write is written
+            assert send(server, make_event()) == []
+            server.answer("commands")
         disk.fill()
         # much, since the last page of a file that is there takes a little on a full disk too
         more = "".join(

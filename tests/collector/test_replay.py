@@ -21,9 +21,9 @@ EVENTS = int(os.environ.get("ASKFIRST_REPLAY", "100000"))
 BATCH = 1_000
 
 
-def bodies() -> Iterator[bytes]:
-    """Yield the same batches each time."""
-    chance, moment = random.Random(11), now_ms() // 86_400_000 * 86_400_000
+def bodies(moment: int) -> Iterator[bytes]:
+    """Yield the same batches each time, of the day before a moment (ms UTC)."""
+    chance = random.Random(11)
     for number in range(0, EVENTS, BATCH):
         events = [
             make_event(
@@ -40,12 +40,12 @@ def bodies() -> Iterator[bytes]:
 def test_what_is_sent_twice_is_stored_once_and_counted_as_duplicate(
     tmp_path: Path, contract_file: Path
 ) -> None:
-    today = dt.datetime.now(dt.timezone.utc).date()
+    today, moment = dt.datetime.now(dt.timezone.utc).date(), now_ms()
     with servers(tmp_path / "home", "serve", "--contract", str(contract_file)) as begin:
         server = begin()
         connection = server.connect()
         for times in (1, 2):
-            assert sum(accepted(connection, body) for body in bodies()) == EVENTS
+            assert sum(accepted(connection, body) for body in bodies(moment)) == EVENTS
             quality = server.answer(f"quality?as_of={today + dt.timedelta(days=1)}")
             assert quality["stored"] == EVENTS
             assert quality["duplicate"] == EVENTS * (times - 1)

@@ -90,7 +90,14 @@ class Machine:
         return self
 
     def _takes_orders(self) -> bool:
-        return bool(self._first()) and self.run("systemctl", "list-units").returncode == 0
+        # until systemd is there, what answers may be that of the machine around this one
+        return self._is_systemd() and self.run("systemctl", "list-units").returncode == 0
+
+    def _is_systemd(self) -> bool:
+        try:
+            return Path(f"/proc/{self._first()}/comm").read_text().strip() == "systemd"
+        except (FileNotFoundError, ProcessLookupError):  # it has not begun, or has ended
+            return False
 
     def _first(self) -> str:
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
@@ -126,8 +133,8 @@ class Machine:
             "import http.client, json, ssl, sys; from urllib.parse import urlsplit\n"
             "url, body = json.loads(sys.stdin.read()); where = urlsplit(url)\n"
             "context = ssl._create_unverified_context()\n"
-            "c = (http.client.HTTPSConnection(where.netloc, timeout=9, context=context)\n"
-            "     if where.scheme == 'https' else http.client.HTTPConnection(where.netloc, timeout=9))\n"
+            "c = (http.client.HTTPSConnection(where.netloc, timeout=30, context=context)\n"
+            "     if where.scheme == 'https' else http.client.HTTPConnection(where.netloc, timeout=30))\n"
             "c.request('GET' if body is None else 'POST', where.path, body and json.dumps(body),\n"
             "          {'Content-Type': 'application/json'})\n"
             "a = c.getresponse(); print(json.dumps([a.status, a.read().decode()]))\n"

@@ -16,7 +16,7 @@ import yaml
 
 from askfirst.collector.collector import ALARM_ERASURES, ALARM_SECONDS
 from askfirst.collector.metrics import METRICS
-from tests.collector.serving import CONTRACT, make_event, servers
+from tests.collector.serving import CONTRACT, make_event, servers, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("promtool")]
 
@@ -48,7 +48,14 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
         server = begin()
         events = [make_event(), make_event(timestamp=1)]
         server.call("POST", "/v1/events", {"tool": "stratus", "events": events})
-        return server.call("GET", "/metrics").body.decode()
+        pages: list[str] = []
+
+        def is_whole() -> bool:  # the store says how large it is, or is left out
+            pages.append(server.call("GET", "/metrics").body.decode())
+            return "\naskfirst_store_bytes " in pages[-1]
+
+        wait_until(is_whole)
+        return pages[-1]
 
 
 @pytest.fixture(scope="module")

@@ -184,7 +184,7 @@ class Log:
                 # only an ended segment is deleted once it is loaded
                 if self._active and self._active.end > files.HEADER_BYTES:
                     self._rolling = True
-                    self._arrived.notify()
+                self._arrived.notify()  # from now on it looks by itself whether that is over
                 raise LogQuota(f"{self.trouble}; try again later")
             if not self._waiting:
                 self._since = time.monotonic()

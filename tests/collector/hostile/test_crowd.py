@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.collector.hostile.wire import Wire, collector, healthy, memory, request
+from tests.collector.hostile.wire import Wire, collector, healthy, memory, request, settled
 from tests.collector.serving import Server, wait_until
 
 CROWD = 2_000
@@ -39,7 +39,7 @@ def gather(stack: ExitStack, server: Server, number: int) -> list[Wire]:
 
 def test_an_honest_client_is_served_in_a_crowd(tmp_path: Path) -> None:
     with collector(tmp_path) as server, ExitStack() as stack:
-        healthy(server)
+        settled(server)
         before = memory(server, "VmRSS")
         gather(stack, server, CROWD)
         for _ in range(5):
@@ -48,7 +48,7 @@ def test_an_honest_client_is_served_in_a_crowd(tmp_path: Path) -> None:
 
 
 def test_the_crowd_is_sent_away(tmp_path: Path) -> None:
-    quick = ("--header-seconds", "1", "--body-seconds", "1", "--idle-seconds", "1")
+    quick = ("--header-seconds", "2", "--body-seconds", "2", "--idle-seconds", "2")
     with collector(tmp_path, *quick) as server, ExitStack() as stack:
         crowd = gather(stack, server, CROWD)
         healthy(server)

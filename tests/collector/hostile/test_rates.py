@@ -13,7 +13,7 @@ from tests.collector.serving import Server
 
 pytestmark = pytest.mark.slow
 
-PER_MINUTE, BURST = 60, 100
+PER_MINUTE, BURST = 1, 100  # who was refused a moment ago is refused for a minute
 MOST = BURST + 5 * PER_MINUTE  # a test is over within 5 minutes
 OPTIONS = ("--requests-per-minute", str(PER_MINUTE), "--burst", str(BURST))
 

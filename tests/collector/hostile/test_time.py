@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 import trustme
@@ -24,7 +25,8 @@ from tests.collector.serving import DEADLINE, Server
 
 pytestmark = pytest.mark.slow
 
-QUICK = ("--header-seconds", "1", "--body-seconds", "2", "--idle-seconds", "1")
+# not less: an honest client, too, is kept waiting now and then where much is done
+QUICK = ("--header-seconds", "2", "--body-seconds", "2", "--idle-seconds", "2")
 HEAD = f"POST {EVENTS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n".encode()
 PAUSE = 0.05
 
@@ -125,9 +127,11 @@ def test_an_idle_connection_is_closed(server: Server, requests: int) -> None:
 
 def test_half_a_request_and_then_nothing_is_cut_off(server: Server) -> None:
     whole = request(body=batch())
-    for end in (1, 30, len(whole) - 1):
-        with Wire(server.url) as wire:
+    with ExitStack() as stack:
+        wires = [stack.enter_context(Wire(server.url)) for _ in range(3)]
+        for wire, end in zip(wires, (1, 30, len(whole) - 1), strict=True):
             wire.send(whole[:end])
+        for wire in wires:
             assert [reply.status for reply in wire.rest()] in ([], [408])
 
 
@@ -170,9 +174,12 @@ def test_a_handshake_that_does_not_come_is_cut_off(
     issued.private_key_pem.write_to_path(key)
     words = (*QUICK, "--tls-cert", str(certificate), "--tls-key", str(key))
     with collector(folder, *words) as server:
-        for start in (b"", bytes.fromhex("160301"), b"GET / HTTP/1.1\r\n\r\n"):
-            with Wire(server.url) as wire:
+        with ExitStack() as stack:
+            wires = [stack.enter_context(Wire(server.url)) for _ in range(3)]
+            starts = (b"", bytes.fromhex("160301"), b"GET / HTTP/1.1\r\n\r\n")
+            for wire, start in zip(wires, starts, strict=True):
                 wire.send(start)
+            for wire in wires:
                 while not wire.ended:
                     assert wire.fill() or wire.ended, "the server waits for ever"
         assert server.process.poll() is None

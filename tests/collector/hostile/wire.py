@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.collector.serving import CONTRACT, DEADLINE, Server, make_event, servers
+from tests.collector.serving import CONTRACT, DEADLINE, Server, make_event, servers, wait_until
 
 EVENTS = "/v1/events"
 NOTHING = b'{"tool":"stratus","events":[]}'  # a batch that leaves no trace
@@ -192,16 +193,42 @@ def processes(server: Server) -> list[int]:
     while todo:
         number = todo.pop()
         found.append(number)
-        for path in Path(f"/proc/{number}/task").glob("*/children"):
-            todo += [int(child) for child in path.read_text().split()]
+        for thread in _listed(f"/proc/{number}/task"):
+            todo += map(int, _told(f"/proc/{number}/task/{thread}/children").split())
     return found
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, ProcessLookupError):  # that process has ended meanwhile
+        return []
+
+
+def _told(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except (FileNotFoundError, ProcessLookupError):  # that process, or thread, has ended meanwhile
+        return ""
 
 
 def memory(server: Server, field: str = "VmHWM") -> int:
     """Return the most bytes that the server's processes ever had resident, or have (VmRSS)."""
     total = 0
     for number in processes(server):
-        for line in Path(f"/proc/{number}/status").read_text().splitlines():
+        for line in _told(f"/proc/{number}/status").splitlines():
             if line.startswith(f"{field}:"):
                 total += int(line.split()[1]) * 1024
     return total
+
+
+def settled(server: Server) -> None:
+    """Wait until a server has loaded events once: the memory that takes is of no later request."""
+    if not _has_loaded(server):
+        healthy(server)
+    wait_until(lambda: _has_loaded(server))
+
+
+def _has_loaded(server: Server) -> bool:
+    page = server.call("GET", "/metrics").body.decode()
+    return "\naskfirst_events_stored_total 0\n" not in page
