@@ -93,10 +93,15 @@ def is_dark(page: Page) -> bool:
 
 def test_the_button_chooses_the_colours_and_they_stay(visit: Visit) -> None:
     page = visit(color_scheme="light").go("/active")
-    before = page.locator("[data-chart]").first.evaluate(COLOURS)
+    chart = page.locator("[data-chart]").first
+    before = chart.evaluate(COLOURS)
+    chart.evaluate("(e) => { window.first = echarts.getInstanceByDom(e); }")
     page.get_by_role("button", name="Switch to dark colours").click()
     assert is_dark(page)
     assert before > 2
+    # had it made way for another while it painted, as on a slow machine, it would have thrown
+    assert chart.evaluate("(e) => echarts.getInstanceByDom(e) === first && !first.isDisposed()")
+    assert option(page, "series", "color[0]") != "#1f5f99"
     page.reload()
     assert is_dark(page)
     page.get_by_role("button", name="Switch to light colours").click()
