@@ -20,7 +20,7 @@ from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,6 +44,28 @@ TOOL, DAYS, CHUNK = "stratus", 365, 100_000
 PER_INSTALLATION = 200  # events in that time
 SAME = "every event and every answer is the same there"
 PATIENCE = 3600.0  # seconds
+
+# `askfirst store copy`, which dies in an insert once so many events are there, or right after it:
+# whoever looked from outside, and then killed it, could come too late
+DIE = """
+import os, sys, threading
+from askfirst.__main__ import main
+from askfirst.stores.clickhouse.arriving import Arrivals
+
+left, insert = int(sys.argv.pop(1)), Arrivals._insert
+
+def dying(self, table, rows):
+    global left
+    if left <= 0:
+        threading.Timer(0.02, os.kill, (os.getpid(), 9)).start()
+    insert(self, table, rows)
+    if left <= 0:
+        os.kill(os.getpid(), 9)
+    left -= len(rows)
+
+Arrivals._insert = dying
+main()
+"""
 
 
 @dataclass
@@ -81,21 +103,16 @@ class Trial:
         return [int(n) for n in self.server.ask(f"SELECT {what} FROM {database}.events").split()]
 
     def copy(self, *, kill_at: int | None = None) -> Copied:
-        """Run `askfirst store copy`; kill it once so many events are there."""
+        """Run `askfirst store copy`; have it killed once so many events are there."""
+        how = ["-m", "askfirst"] if kill_at is None else ["-c", DIE, str(kill_at)]
         words = ["store", "copy", "--store", str(self.store), "--to", self.url]
         began, before = time.monotonic(), self.server.processor_seconds()
         process = subprocess.Popen(
-            [sys.executable, "-m", "askfirst", *words],
+            [sys.executable, *how, *words],
             env=environment(self.home),
             stderr=subprocess.PIPE,
             text=True,
         )
-        if kill_at is not None:
-            wait_until(
-                lambda: process.poll() is not None or self.at_server("count()")[0] >= kill_at,
-                PATIENCE,
-            )
-            process.kill()
         assert process.stderr is not None
         said = process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)
@@ -143,7 +160,7 @@ def run(trial: Trial, number: int) -> dict[str, Any]:
         begin = stack.enter_context(servers(trial.home))
         old = start_on(begin, port, *words, str(trial.store))
         running = stack.enter_context(clients(port, number))
-        wait_until(lambda: batches(running) > 0)
+        wait_until(lambda: batches(running) > 0, PATIENCE)
         copies = _copied_meanwhile(trial, running)
         _tell("stopping the collector")
         shut = time.monotonic()
@@ -153,7 +170,9 @@ def run(trial: Trial, number: int) -> dict[str, Any]:
         trial.check(last.code == 0 and SAME in last.said, f"the last copy: {last.said}")
         _tell("comparing every answer")
         with closing(open_store(trial.store)) as before, closing(open_store(trial.url)) as after:
-            trial.check(_answers(before) == _answers(after), "an answer differs")
+            today = _today()
+            same = _answers(before, today) == _answers(after, today)
+            trial.check(same, "an answer differs")
         new = start_on(begin, port, *words, trial.url)
         taken = batches(running)
         wait_until(lambda: batches(running) >= taken + 10 * number, PATIENCE)
@@ -204,8 +223,8 @@ def _check_counts(trial: Trial, due: int) -> None:
     trial.check(set(found.values()) == {due}, f"{found} instead of {due} of each")
 
 
-def _answers(store: Store) -> list[str]:
-    days = (_today(), _today() - timedelta(days=100))
+def _answers(store: Store, today: date) -> list[str]:
+    days = (today, today - timedelta(days=100))
     return [
         json.dumps(questions.ask(store, name, tool, day), sort_keys=True)
         for tool in store.tools()
@@ -214,7 +233,7 @@ def _answers(store: Store) -> list[str]:
     ]
 
 
-def _today() -> Any:
+def _today() -> date:
     return datetime.now(timezone.utc).date()
 
 

@@ -8,6 +8,7 @@ knows one user without a password.
 from __future__ import annotations
 
 import fcntl
+import http.client
 import os
 import secrets
 import socket
@@ -16,7 +17,6 @@ import sys
 import tarfile
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,14 +31,16 @@ from askfirst.stores.clickhouse.migrating import init
 PACKAGE = "@chdb/lib-linux-x64-gnu"
 VERSION = "26.7.3-stable.1"
 NPM_PATIENCE_S = 600  # 178 MB
-START_PATIENCE_S = 60
+START_PATIENCE_S = 180  # on a machine that does much else; 2 s are usual
+PORTS = range(10_000, 32_768)  # below those that the system gives to whoever connects
 ATTEMPTS = 5  # to find ports that nobody takes meanwhile
 ELSEWHERE = "ASKFIRST_CLICKHOUSE"
 HERE = Path(__file__).parent
 
-# Listens, and then does nothing: a query that never ends keeps the process.
+# Listens, and then does nothing: a query that never ends keeps the process. Whoever gets an answer
+# over HTTP can rely on both.
 SERVE = (
-    "SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP; "
+    "SYSTEM START LISTEN TCP; SYSTEM START LISTEN HTTP; "
     "SELECT sleepEachRow(3) FROM system.numbers FORMAT Null "
     "SETTINGS max_block_size = 1, max_execution_time = 0"
 )
@@ -152,9 +154,10 @@ class Server(Place):
                 time.sleep(0.02)
                 return False
         try:
-            return self.ask("SELECT 1") == "1"
-        except (urllib.error.URLError, OSError):
+            folder = self.ask("SELECT path FROM system.disks WHERE name = 'default'")
+        except (OSError, http.client.HTTPException):
             return False
+        return folder == f"{self.folder / 'data'}/"  # else another's server has our port
 
 
 @contextmanager
@@ -239,9 +242,15 @@ def paired(folder: Path) -> Iterator[Cluster]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on, and that no connection gets meanwhile as its own."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def library() -> Path:

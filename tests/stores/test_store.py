@@ -249,7 +249,7 @@ def test_questions_are_answered_beside_a_load_from_any_thread(store):
         store.load([events(*({"id": (load, row), "who": row} for row in range(500)))], {})
     done.set()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
 
     assert seen <= {(STORED, 0)}
     assert quality(store) == [(DAY, STORED, 5000)]

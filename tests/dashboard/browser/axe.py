@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 VERSION = "4.14.1"
-NPM_PATIENCE_S = 120
+NPM_PATIENCE_S = 600
 GRAVE = ("serious", "critical")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,17 +12,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from askfirst.contract import loading
 from askfirst.simulation import Population, arrivals, fill
 from askfirst.stores.opening import open_store
-from tests.collector.serving import Server, servers
-from tests.simulation.conftest import TEXT
+from tests.collector.serving import Server, servers, wait_until
+from tests.simulation.conftest import END, TEXT
 
 CHROMIUM = shutil.which("chromium")
-PATIENCE_MS = 30_000
+PATIENCE_MS = 120_000  # on a machine that does much else
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+RELEASED = re.compile(r"\d{4}-\d\d-\d\d$", re.MULTILINE)
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def yesterday() -> dt.date:
@@ -32,9 +36,20 @@ def yesterday() -> dt.date:
 def browser() -> Iterator[Browser]:
     """Debian's Chromium; ended before another module of tests begins, with its event loop."""
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        started = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE_MS
+        )
         yield started
         started.close()
+
+
+def contract_until(end: dt.date) -> str:
+    """Return the contract with its releases as long before that day as they are before END."""
+
+    def moved(found: re.Match[str]) -> str:
+        return str(dt.date.fromisoformat(found[0]) + (end - END))
+
+    return RELEASED.sub(moved, TEXT)
 
 
 @contextmanager
@@ -43,15 +58,12 @@ def serving(
 ) -> Iterator[Server]:
     """Run `askfirst serve` on a store with a population of that size, up to `end` or yesterday."""
     contract, place = folder / "telemetry.toml", folder / "store.duckdb"
-    contract.write_text(TEXT)
+    end = end or yesterday()
+    contract.write_text(contract_until(end))
     if installations:
         store = open_store(place)
         population = Population(
-            loading.parse(TEXT),
-            installations=installations,
-            days=200,
-            seed=5,
-            end=end or yesterday(),
+            loading.load(contract), installations=installations, days=200, seed=5, end=end
         )
         fill(store, population, arrivals(population))
         store.close()
@@ -100,7 +112,7 @@ class Visitor:
         self.page.wait_for_url(f"{self.url}/")
 
     def go(self, path: str) -> Page:
-        """Open a page, and wait until its charts are drawn."""
+        """Open a page, and wait until its charts are drawn for good."""
         self.page.goto(f"{self.url}{path}")
         self.settle()
         return self.page
@@ -110,10 +122,22 @@ class Visitor:
         self.page.wait_for_function(
             "[...document.querySelectorAll('[data-chart]')].every((e) => e.querySelector('canvas'))"
         )
+        # the page draws them anew when its fonts are there
+        self.page.evaluate("() => document.fonts.ready.then(() => 0)")
 
-    def forgive(self, text: str) -> None:
-        """Take back complaints of what the test itself provoked."""
-        self.complaints = [said for said in self.complaints if text not in said]
+    def wait_for(self, condition: Callable[[], object]) -> None:
+        """Wait until a condition holds, and listen meanwhile to what the page says."""
+        wait_until(lambda: self.page.wait_for_timeout(1) or condition(), PATIENCE_MS / 1000)
+
+    def forgive(self, text: str, times: int = 1) -> None:
+        """Take back so many complaints of what the test itself provoked, when they have come."""
+
+        def provoked() -> list[str]:
+            return [said for said in self.complaints if text in said]
+
+        self.wait_for(lambda: len(provoked()) >= times)
+        for said in provoked()[:times]:
+            self.complaints.remove(said)
 
     def close(self) -> None:
         self._context.close()

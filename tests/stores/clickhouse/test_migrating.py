@@ -85,7 +85,7 @@ def test_an_older_store_keeps_what_it_has_and_is_summed_up(
             assert answers(store) == before
             database = urlsplit(url).path[1:]
             at = f"FROM system.mutations WHERE database = '{database}' AND NOT is_done"
-            wait_until(lambda: server.ask(f"SELECT count() {at}") == "0")
+            wait_until(lambda: server.ask(f"SELECT count() {at}") == "0", 120)
             lacking = (
                 f"SELECT count() FROM system.parts WHERE database = '{database}' AND active"
                 " AND table LIKE '%events' AND NOT hasAll(projections, ['seen', 'named'])"

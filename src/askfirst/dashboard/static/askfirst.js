@@ -338,13 +338,14 @@ const OPTIONS = {
 };
 
 function draw(element) {
-  const known = charts.get(element);
-  const figure =
-    known?.[1] ?? JSON.parse(document.getElementById(element.dataset.chart).textContent);
-  known?.[0].dispose();
-  const chart = globalThis.echarts.init(element, null, { renderer: "canvas" });
-  chart.setOption(OPTIONS[figure.kind](figure));
-  charts.set(element, [chart, figure]);
+  if (!charts.has(element)) {
+    const figure = JSON.parse(document.getElementById(element.dataset.chart).textContent);
+    charts.set(element, [globalThis.echarts.init(element, null, { renderer: "canvas" }), figure]);
+  }
+  // the same chart each time: one that is disposed of while it paints goes on, and throws
+  const [chart, figure] = charts.get(element);
+  chart.resize();
+  chart.setOption(OPTIONS[figure.kind](figure), true);
 }
 
 const drawAll = () => [...charts.keys()].forEach(draw);
