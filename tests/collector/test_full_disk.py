@@ -161,7 +161,7 @@ def test_a_scrub_on_a_full_disk_leaves_everything_as_it_was_and_is_done_later(di
     store.backup(folder / "1.duckdb")
     store.erase("stratus", hashed(7))
     disk.fill(leave=1 * MIB)
-    with pytest.raises(StoreError, match=r"1\.duckdb"):
+    with pytest.raises(StoreError, match="No space left"):
         store.scrub()
     assert store.count("stratus") == 19_980
     disk.free()
