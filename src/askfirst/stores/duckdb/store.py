@@ -87,8 +87,7 @@ class DuckDBStore:
                 place = {"log": position.log, "segment": position.segment}
                 self._upsert("position", {**place, "byte_offset": position.offset})
             if stored and self._sealing.is_due():
-                with self._memory.of(memory.READING):
-                    self._sealing.seal()
+                self._sealing.seal()
         return Loaded(stored, duplicate)
 
     def position(self, log: str) -> Position | None:
@@ -452,4 +451,6 @@ class DuckDBStore:
     def _failure(self, error: duckdb.Error) -> StoreError:
         if isinstance(error, duckdb.FatalException):
             self._broken = True
+        if isinstance(error, duckdb.OutOfMemoryException):
+            self._memory.was_too_little()
         return StoreError(f"{self.path}: {connecting.one_line(error)}")
