@@ -31,7 +31,7 @@ def test_a_load_that_needs_more_than_it_may_have_is_possible_the_next_time(tmp_p
     monkeypatch.setattr(memory, "LOADING", 4)
     store = open_store(tmp_path / "store")
     many = [events(*({"id": n, "who": n} for n in range(30_000)))]
-    with pytest.raises(StoreError, match="memory"):
+    with pytest.raises(StoreError, match="block of size"):
         store.load(many, {})
     assert store.load(many, {}) == Loaded(30_000, 0)
     assert store.check() == []
