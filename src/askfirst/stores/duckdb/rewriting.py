@@ -29,10 +29,11 @@ def write(cursor: duckdb.DuckDBPyConnection, target: Path) -> None:
     """
     with _undone(cursor, target):
         _attach(cursor, target)
+        source = _source(cursor)
         run(cursor, "BEGIN")  # one moment for all tables, whatever is loaded meanwhile
         for name in _tables(cursor):
             if name not in (NOTES, FILES):
-                run(cursor, f"INSERT INTO {FRESH}.{name} FROM {_source(cursor)}.{name}")
+                run(cursor, f"INSERT INTO {FRESH}.{name} FROM {source}.{name}")
         _compare(cursor)
         run(cursor, "COMMIT")
         _detach(cursor, target)
@@ -75,12 +76,13 @@ class Anew:
         since `begin`: of that bytes may be left, which later notes are of.
         """
         with _undone(cursor, self.target):
+            source = _source(cursor)
             run(cursor, "BEGIN")
             for statement, parameters in taken_out:
                 run(cursor, sql.statement(statement), dict(parameters))
             for name in _tables(cursor):
                 if name not in (SEALED, NOTES) and (name != FILES or not self.needed):
-                    run(cursor, f"INSERT INTO {FRESH}.{name} FROM {_source(cursor)}.{name}")
+                    run(cursor, f"INSERT INTO {FRESH}.{name} FROM {source}.{name}")
             notes: dict[str, object] = {"last": self.last, "with_others": self.still_due}
             run(cursor, sql.statement("still_due"), notes)
             _compare(cursor)
@@ -123,10 +125,10 @@ def _undone(cursor: duckdb.DuckDBPyConnection, target: Path) -> Iterator[None]:
 
 def _compare(cursor: duckdb.DuckDBPyConnection) -> None:
     """Count what was copied. Raises StoreError."""
-    count = "SELECT count(*) FROM"
+    count, source = "SELECT count(*) FROM", _source(cursor)
     for name in _tables(cursor):
         if name not in (NOTES, FILES):
-            fresh, old = f"{FRESH}.{name}", f"{_source(cursor)}.{name}"
+            fresh, old = f"{FRESH}.{name}", f"{source}.{name}"
             [(made, was)] = run(cursor, f"SELECT ({count} {fresh}), ({count} {old})")
             if made != was:
                 raise StoreError(f"a copy of {name} has {made} rows instead of {was}; check disk")
