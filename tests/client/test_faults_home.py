@@ -307,3 +307,50 @@ def test_folders_are_private_whatever_the_umask(tool: Tool) -> None:
     tool.settle()
     for path in tool.home.rglob("*"):
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+UUID = "0cc1ac2b-3a1b-4d31-a1cb-ae5d5ed9e2a1"
+BROKEN = f'{{"installationId": "{UUID}",, "versions": {{}}}}'
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("mode", "encoding"), [(0o000, "utf-8"), (0o444, "utf-8"), (0o600, "utf-16")]
+)
+def test_off_with_a_dotfile_that_cannot_be_read(theirs: Tool, mode: int, encoding: str) -> None:
+    """The identifier is gone from it, whatever else was in it stays."""
+    shutil.rmtree(theirs.home / ".local")
+    theirs.dotfile.write_bytes(BROKEN.encode(encoding))
+    theirs.dotfile.chmod(mode)
+    for path in (theirs.home, theirs.dotfile):
+        os.chown(path, NOBODY, NOBODY)
+    done = theirs.run("telemetry", "off", BEFORE=AS_NOBODY)
+    assert done.returncode == 0, done.stderr
+    kept = (theirs.home / ".tin.unreadable").read_bytes()
+    assert kept == BROKEN.replace(UUID, "-" * 36).encode(encoding)
+
+
+@as_root
+def test_off_with_a_dotfile_of_another_user(theirs: Tool) -> None:
+    """Root wrote it, as `sudo` does: it is named, and the exit code says that something is left."""
+    shutil.rmtree(theirs.home / ".local")
+    theirs.dotfile.write_text(BROKEN)
+    theirs.dotfile.chmod(0o600)
+    os.chown(theirs.home, NOBODY, NOBODY)
+    done = theirs.run("telemetry", "off", BEFORE=AS_NOBODY)
+    assert done.returncode == 1
+    aside = f"{theirs.dotfile}.unreadable"
+    why = "Operation not permitted; delete it, your identifier may be in it"
+    assert f"telemetry: {aside}: {why}\n" in done.stderr
+    assert "you turned it off" in theirs.run("telemetry", BEFORE=AS_NOBODY).stdout
+
+
+def test_off_after_an_on_that_was_killed(tool: Tool) -> None:
+    """What it left unfinished holds the identifier, and goes; what only looks alike does not."""
+    alike = tool.home / ".tin.old.tmp"
+    alike.touch()
+    kill = "os.replace = lambda *_: os.kill(os.getpid(), 9)"
+    assert tool.run("telemetry", "on", BEFORE=kill).returncode == -9
+    assert len(list(tool.home.glob(".tin.*.tmp"))) == 2
+    assert tool.run("telemetry", "off").returncode == 0
+    assert list(tool.home.glob(".tin.*")) == [alike]

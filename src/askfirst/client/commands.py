@@ -4,7 +4,6 @@ import os
 import sys
 import time
 
-from askfirst import MOST_ANSWERS, read_file
 from askfirst.client import dotfile, folders, log, queue, recording, spawn
 from askfirst.client.vocabulary import ALIASES, COMMANDS
 from askfirst.contract.event import new_installation
@@ -113,12 +112,12 @@ def _off(telemetry: "Telemetry", places: "Places") -> int:
     before = dotfile.read(places.dotfile)
     found = dotfile.refuse(places.dotfile, telemetry.version, today(), revoked=True)
     queue.purge(places.folder)
-    _blank(dotfile.aside(places.dotfile))
+    clean = _blank(dotfile.aside(places.dotfile))
     _say_moved(places, found)
     _print(f"Telemetry of {contract.title} is off. What was unsent is deleted.")
     if before.installation:
         _say_kept(contract)
-    return 0
+    return 0 if clean else 1
 
 
 def _say_kept(contract: "Contract") -> None:
@@ -132,15 +131,27 @@ def _say_moved(places: "Places", found: "dotfile.Dotfile") -> None:
         _error(f"{places.dotfile} could not be read; it is {dotfile.aside(places.dotfile)} now.")
 
 
-def _blank(path: str) -> None:
-    """Take the UUID out of a broken dotfile that was moved aside. Raises OSError."""
-    raw = read_file(path, MOST_ANSWERS) or b""
-    if b"installationId" in raw:
-        import re
+def _blank(path: str) -> bool:
+    """Take the UUID out of a broken dotfile that was moved aside; False, and said, if it may stay.
 
-        raw = re.sub(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", b"-" * 36, raw)
+    In UTF-16 a zero goes with each character.
+    """
+    if not os.path.isfile(path):
+        return True
+    import re
+
+    try:
+        os.chmod(path, 0o600)
         with open(path, "rb+") as file:
-            file.write(raw)
+            raw = file.read()
+            if b"installationId" in raw.replace(b"\0", b""):
+                uuid = rb"X{8}(-\0*X{4}){3}-\0*X{12}".replace(b"X", rb"([0-9a-fA-F]\0*)")
+                file.seek(0)
+                file.write(re.sub(uuid, lambda it: re.sub(rb"[^\0]", b"-", it[0]), raw))
+    except OSError as error:
+        _error(f"telemetry: {path}: {error.strerror}; delete it, your identifier may be in it")
+        return False
+    return True
 
 
 def _show(telemetry: "Telemetry") -> int:

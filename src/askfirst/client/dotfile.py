@@ -175,4 +175,9 @@ def _edit(path: str, change: "Callable[[dict[str, object]], None]") -> Dotfile:
             os.replace(target, aside(target))
         change(found.data)
         replace(target, json.dumps(found.data, indent=2).encode() + b"\n")
+        if "installationId" not in found.data:
+            for name in os.listdir(folder):  # a process that was killed may have left it
+                stem, _, number = name[:-4].rpartition(".")
+                if name.endswith(".tmp") and number.isdigit() and stem == os.path.basename(target):
+                    os.unlink(os.path.join(folder, name))
     return found
