@@ -255,16 +255,26 @@ def find_folder(home: str, name: str, env: "Mapping[str, str]") -> str:
         place, state = "", os.path.join(home, "Library", "Application Support")
     else:
         place, state = env.get("XDG_STATE_HOME", ""), home + "/.local/state"
-    if os.path.isabs(place) and not _is_anothers(place):
-        state = place
+    if place:
+        state = own(place, state)
     return os.path.join(state, "askfirst", name)
 
 
-def _is_anothers(folder: str) -> bool:
+def own(place: str, default: str, *others: int) -> str:
+    """Return `place` if absolute and not another user's, now or when it is made; else the default.
+
+    Folders of the users `others` will do.
+    """
+    absolute = os.path.isabs(place)
+    if sys.platform == "win32" or not absolute:
+        return place if absolute else default
     try:
-        return sys.platform != "win32" and os.stat(folder).st_uid != os.geteuid()
-    except OSError:
-        return False
+        return place if os.stat(place).st_uid in (os.geteuid(), *others) else default
+    except FileNotFoundError:
+        # root's may be everybody's, as /tmp is
+        return (own(os.path.dirname(place), "", 0) and place) or default
+    except OSError as error:
+        return default if isinstance(error, PermissionError) else place
 
 
 def treat(

@@ -301,6 +301,43 @@ def test_another_users_state_folder(tool: Tool, tmp_path: Path) -> None:
     assert len(tool.queued()) == 1
 
 
+@as_root
+@pytest.mark.parametrize("made", [True, False], ids=["there", "not yet"])
+@pytest.mark.parametrize("variable", ["XDG_STATE_HOME", "XDG_CONFIG_HOME"])
+def test_another_users_xdg_folders(tool: Tool, tmp_path: Path, variable: str, made: bool) -> None:
+    """As after `su`: none of their folders gets one of ours, and our own answer counts."""
+    theirs = tmp_path / "theirs"
+    (theirs / "xdg" if made else theirs).mkdir(parents=True)
+    for path in (theirs, *theirs.iterdir()):
+        os.chown(path, NOBODY, NOBODY)
+    before = list(theirs.rglob("*"))
+    tool.declare('name = "tin"', 'name = "tin"\nstate = "xdg"')
+    tool.env[variable] = str(theirs / "xdg")
+    assert tool.run("telemetry", "on").returncode == 0
+    assert (tool.home / ".config/tin/telemetry.json").exists()
+    tool.start()
+    assert list(theirs.rglob("*")) == before
+    assert len(tool.queued()) == 1
+
+
+@as_root
+def test_xdg_folders_behind_another_users_door(theirs: Tool, tmp_path: Path) -> None:
+    """What may not even be looked at is another's; what would be made in /tmp is our own."""
+    theirs.declare('name = "tin"', 'name = "tin"\nstate = "xdg"')
+    shutil.rmtree(theirs.home / ".local")
+    os.chown(theirs.home, NOBODY, NOBODY)
+    tmp_path.chmod(0o700)
+    theirs.env["XDG_CONFIG_HOME"] = str(tmp_path / "config")
+    with tempfile.TemporaryDirectory() as shared:
+        Path(shared).chmod(0o1777)
+        theirs.env["XDG_STATE_HOME"] = f"{shared}/made/by/us"
+        assert theirs.run("telemetry", "on", BEFORE=AS_NOBODY).returncode == 0
+        assert (theirs.home / ".config/tin/telemetry.json").exists()
+        theirs.start(BEFORE=AS_NOBODY)
+        theirs.settle()
+        assert len(queue.waiting(f"{shared}/made/by/us/askfirst/tin")) == 1
+
+
 def test_folders_are_private_whatever_the_umask(tool: Tool) -> None:
     shutil.rmtree(tool.home / ".local")
     tool.start(BEFORE="os.umask(0)")

@@ -13,6 +13,7 @@ from askfirst.usual import (
     find_folder,
     find_home,
     identify,
+    own,
     seal,
 )
 
@@ -54,15 +55,10 @@ def find_in(home: str, name: str, state: str, env: "Mapping[str, str]") -> Place
 
 def _config(home: str, env: "Mapping[str, str]") -> str:
     if sys.platform == "win32":
-        return _absolute(env.get("APPDATA"), os.path.join(home, "AppData", "Roaming"))
+        return own(env.get("APPDATA", ""), os.path.join(home, "AppData", "Roaming"))
     if sys.platform == "darwin":
         return os.path.join(home, "Library", "Application Support")
-    return _absolute(env.get("XDG_CONFIG_HOME"), os.path.join(home, ".config"))
-
-
-def _absolute(path: "str | None", default: str) -> str:
-    """Take an absolute path only (XDG Base Directory specification)."""
-    return path if path and os.path.isabs(path) else default
+    return own(env.get("XDG_CONFIG_HOME", ""), os.path.join(home, ".config"))
 
 
 def remember(
