@@ -320,6 +320,21 @@ def test_another_users_xdg_folders(tool: Tool, tmp_path: Path, variable: str, ma
     assert len(tool.queued()) == 1
 
 
+@pytest.mark.parametrize("word", ["off", "erase"])
+def test_off_in_a_shell_with_another_state_folder(
+    tool: Tool, receiver: Receiver, word: str
+) -> None:
+    """What an ordinary shell recorded is deleted too."""
+    tool.declare("http://127.0.0.1:9", receiver.env["ASKFIRST_COLLECTOR"])
+    tool.start()
+    assert len(tool.queued()) == 1
+    tool.env["XDG_STATE_HOME"] = str(tool.home / "other")
+    tool.start()
+    tool.settle()
+    assert tool.run("telemetry", word).returncode == 0
+    assert tool.kept() == [".tin"]
+
+
 @as_root
 def test_xdg_folders_behind_another_users_door(theirs: Tool, tmp_path: Path) -> None:
     """What may not even be looked at is another's; what would be made in /tmp is our own."""

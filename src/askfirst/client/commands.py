@@ -11,6 +11,7 @@ from askfirst.contract.model import ContractError
 from askfirst.contract.notice import always, describe
 from askfirst.contract.sampling import percent
 from askfirst.contract.version import is_released
+from askfirst.usual import find_folder, find_home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,10 +49,18 @@ def run(telemetry: "Telemetry", argv: "list[str]") -> int:
     return 1
 
 
-def refuse(places: "Places", version: str) -> None:
+def refuse(telemetry: "Telemetry", places: "Places", *, revoked: bool = False) -> "dotfile.Dotfile":
     """Record a No, everywhere, and leave nothing of an earlier Yes. Raises OSError."""
-    dotfile.refuse(places.dotfile, version, today())
-    queue.purge(places.folder)
+    found = dotfile.refuse(places.dotfile, telemetry.version, today(), revoked=revoked)
+    for folder in _folders(telemetry, places):
+        queue.purge(folder)
+    return found
+
+
+def _folders(telemetry: "Telemetry", places: "Places") -> "set[str]":
+    """Return the folder of what waits, and the one of a shell that sets no XDG_STATE_HOME."""
+    name, _ = telemetry.name_and_state()
+    return {places.folder, find_folder(find_home(telemetry.env), name, {})}
 
 
 def today() -> str:
@@ -110,8 +119,7 @@ def _on(telemetry: "Telemetry", places: "Places") -> int:
 def _off(telemetry: "Telemetry", places: "Places") -> int:
     contract = telemetry.contract()
     before = dotfile.read(places.dotfile)
-    found = dotfile.refuse(places.dotfile, telemetry.version, today(), revoked=True)
-    queue.purge(places.folder)
+    found = refuse(telemetry, places, revoked=True)
     clean = _blank(dotfile.aside(places.dotfile))
     _say_moved(places, found)
     _print(f"Telemetry of {contract.title} is off. What was unsent is deleted.")
@@ -215,6 +223,8 @@ def _erase(telemetry: "Telemetry", places: "Places") -> int:
         _say_kept(contract)
         return 0
     dotfile.refuse(places.dotfile, telemetry.version, today(), revoked=True, erasing=True)
+    for folder in _folders(telemetry, places) - {places.folder}:
+        queue.purge(folder)
     queue.empty(places.folder)  # not the lock: a batch may be under way, and has to come first
     sender = _sender(telemetry, places)
     for attempt in range(TRIES):
