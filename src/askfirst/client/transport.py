@@ -163,6 +163,8 @@ def _seconds(retry_after: str) -> float:
     """Read Retry-After: seconds or a date (RFC 9110, 10.2.3); 0 if it is neither."""
     if retry_after.isascii() and retry_after.isdigit():
         seconds = float(retry_after[:9])
+    elif not retry_after:
+        return 0.0
     else:
         import time
         from email.utils import mktime_tz, parsedate_tz
