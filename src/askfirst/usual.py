@@ -193,7 +193,8 @@ def add(folder: str, line: bytes) -> bool:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         mine, linked = os.fstat(fd), os.stat(path)
         same = (mine.st_ino, mine.st_dev) == (linked.st_ino, linked.st_dev)
-        if not same or mine.st_mode & 0o170000 != 0o100000 or mine.st_size > MOST_QUEUED:
+        if not same or mine.st_mode & 0o170600 != 0o100600 or mine.st_size > MOST_QUEUED:
+            os.fchmod(fd, 0o600)  # the umask may have made it of no use
             return False
         if os.write(fd, line) == len(line):
             return True

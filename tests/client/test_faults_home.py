@@ -27,6 +27,7 @@ from askfirst.contract.loading import load
 load(os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "telemetry.toml"))
 os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})
 """
+LOAD = "import askfirst.client.transport; ''.encode('idna')"
 NO_LOCKS = """
 import fcntl
 def flock(fd, how): raise OSError(37, "No locks available")
@@ -359,6 +360,26 @@ def test_folders_are_private_whatever_the_umask(tool: Tool) -> None:
     tool.settle()
     for path in tool.home.rglob("*"):
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+@as_root
+@pytest.mark.parametrize("umask", ["0o177", "0o777"])
+def test_folders_are_of_use_whatever_the_umask(
+    theirs: Tool, receiver: Receiver, umask: str
+) -> None:
+    """For this user who is not root; other programs have to use ~/.local as well."""
+    shutil.rmtree(theirs.home / ".local")
+    theirs.dotfile.unlink()
+    os.chown(theirs.home, NOBODY, NOBODY)
+    theirs.env.update(receiver.env, BEFORE=f"{LOAD}{AS_NOBODY}os.umask({umask})")
+    assert theirs.run("telemetry", "on").returncode == 0
+    for _ in range(3):  # the second delivery makes the queue anew
+        theirs.start()
+        theirs.delivers(receiver)
+    assert len(receiver.ids) == 3
+    for path in theirs.home.rglob("*"):
+        wanted = 0o700 if path.is_dir() else 0o600
+        assert path.stat().st_mode & 0o777 == wanted, path
 
 
 UUID = "0cc1ac2b-3a1b-4d31-a1cb-ae5d5ed9e2a1"

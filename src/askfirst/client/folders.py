@@ -11,7 +11,14 @@ def make_folder(path: str) -> None:
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
-        pass
+        return
+    make_ours(path, os.stat(path).st_mode, 0o700)
+
+
+def make_ours(path: str, mode: int, wanted: int = 0o600) -> None:
+    """Let its user use what was just made, whatever the umask took from its mode."""
+    if mode & wanted != wanted:
+        os.chmod(path, wanted)
 
 
 def can_write(folder: str) -> bool:
@@ -38,6 +45,7 @@ def replace(path: str, raw: bytes, *, alone: bool = False, sync: bool = True) ->
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
     try:
         with open(os.open(temporary, flags, 0o600), "wb") as file:
+            make_ours(temporary, os.fstat(file.fileno()).st_mode)
             file.write(raw)
             if sync:
                 file.flush()
@@ -61,7 +69,9 @@ def open_own(path: str) -> int:
             if not os.path.lexists(path) or _is_file(os.lstat(path)):
                 raise
         else:
-            if _is_file(os.fstat(fd)):
+            found = os.fstat(fd)
+            if _is_file(found):
+                make_ours(path, found.st_mode)
                 return fd
             os.close(fd)
         discard(path)

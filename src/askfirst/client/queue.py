@@ -9,7 +9,7 @@ import stat
 import time
 
 from askfirst import read_file
-from askfirst.client.folders import discard, make_folder, open_own
+from askfirst.client.folders import discard, make_folder, make_ours, open_own
 from askfirst.client.lock import try_lock, wait_lock
 from askfirst.usual import MOST_QUEUED as MOST_BYTES
 from askfirst.usual import OPEN, QUEUE, as_line
@@ -179,6 +179,7 @@ def _open_linked(path: str, folder: str, patience: float = PATIENCE) -> int:
             os.close(fd)
             return _NO_LOCKS if taken is None else _BUSY
         if (mine.st_ino, mine.st_dev) == (linked.st_ino, linked.st_dev):
+            make_ours(path, mine.st_mode)
             return fd
         os.close(fd)
     return _BUSY
@@ -193,7 +194,7 @@ def _append_alone(folder: str, line: bytes) -> None:
         add_lost(folder, MOST_ALONE // 2)
     name = f"{QUEUE}.{time.time_ns():020}-{os.getpid()}-{os.urandom(2).hex()}"
     temporary = os.path.join(folder, "." + name)
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    fd = open_own(temporary)
     kept = False
     try:
         if os.write(fd, line) == len(line):
@@ -221,7 +222,8 @@ def _forget_oldest(folder: str) -> None:
     kept = rows[(len(rows) + 1) // 2 :]
     temporary = os.path.join(folder, ".queue.tmp")
     try:
-        with open(temporary, "wb") as file:
+        discard(temporary)
+        with open(open_own(temporary), "wb") as file:
             file.writelines(as_line(*row) for row in kept)
         os.replace(temporary, path)
     except OSError:  # a full disk
