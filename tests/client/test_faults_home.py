@@ -115,6 +115,23 @@ def test_homes_with_odd_names(
     assert len(receiver.ids) == 1
 
 
+@pytest.mark.needs("localedef")
+@pytest.mark.parametrize("utf8", ["0", "1"])
+def test_homes_in_another_encoding(
+    tool: Tool, receiver: Receiver, tmp_path: Path, latin_1: dict[str, str], utf8: str
+) -> None:
+    """The sender finds the answer, though it may not decode paths as the host does."""
+    home = tmp_path / "jörg"
+    home.mkdir()
+    move_in(tool, home)
+    tool.env.update(receiver.env, **latin_1, PYTHONUTF8=utf8)
+    tool.env["XDG_STATE_HOME"] = str(tmp_path / "state")
+    tool.start()
+    receiver.wait()
+    tool.settle()
+    assert len(receiver.ids) == 1
+
+
 @as_root
 def test_a_read_only_home(tool: Tool, disk: Path) -> None:
     """A Yes cannot be acted on; `status` says so, and nothing is asked that cannot be kept."""

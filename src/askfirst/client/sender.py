@@ -247,7 +247,8 @@ def main() -> None:
     """
     try:
         _detach()
-        work: Any = loads(os.environ.pop("ASKFIRST_SENDER"))
+        work: Any = loads(os.environ.pop(spawn.SENDER))
+        work.update((key, os.fsdecode(work[key].encode("latin-1"))) for key in spawn.PATHS)
         Sender(_contract(work["folder"]), work, dict(os.environ)).run()
     finally:
         os._exit(0)
