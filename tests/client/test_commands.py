@@ -290,6 +290,24 @@ def test_log_prints_what_was_sent(user: User, receiver: Receiver) -> None:
     assert out.split(" ", 2)[1:] == ["200", event + "\n"]
 
 
+@pytest.mark.parametrize(
+    ("status", "said", "outcome"),
+    [(200, b"<html>for sale", "200-not-understood"), (503, b"{}", "503"), (99, b"", "no-answer")],
+)
+def test_log_tells_what_left_without_being_taken(
+    user: User, receiver: Receiver, status: int, said: bytes, outcome: str
+) -> None:
+    """Whoever has the domain now has the events as well; a closed port has none."""
+    user.agree()
+    [event] = user.record("start")
+    assert user.run("send")[0] == 1
+    assert user.run("log") == (0, "", "Nothing was sent from here.\n")
+    user.env.update(receiver.env)
+    receiver.status, receiver.said = status, said
+    assert user.run("send")[0] == 1
+    assert user.run("log")[1].split(" ", 2)[1:] == [outcome, event + "\n"]
+
+
 def test_log_without_a_home(no_home: User) -> None:
     assert no_home.run("log") == (0, "", "Nothing was sent from here.\n")
 

@@ -38,6 +38,8 @@ NEVER = (400, 404, 413, 415, 422)  # "this batch will never be accepted"; the bo
 class Answer:
     """What a collector said: `status` 0 if nothing; `retry_after` in seconds; `body` as JSON."""
 
+    arrived = True  # perhaps
+
     def __init__(
         self, status: int, body: object = None, retry_after: float = 0, why: str = ""
     ) -> None:
@@ -165,20 +167,25 @@ class Sender:
         if not self.allowed():
             return self._stop()
         accepted = answer.said("accepted") if answer.status == 200 else None
+        outcome, settled = str(answer.status or "no-answer"), True
         if isinstance(accepted, int):
             self.sent += accepted
             self.dropped += len(batch) - accepted
         elif answer.status in NEVER and answer.said("error"):
             self.refused += len(batch)
         else:
+            settled = False
+            outcome += "-not-understood" * (answer.status == 200)
+        if settled:
+            self.say(f"{self.collector} answered {answer.status}: {dumps(answer.body)}")
+        else:
             self._back_off(answer)
-            return False
-        self.say(f"{self.collector} answered {answer.status}: {dumps(answer.body)}")
         try:
-            log.append(self.folder, now_ms(), str(answer.status), batch)
+            if answer.arrived:
+                log.append(self.folder, now_ms(), outcome, batch)
         except OSError as error:  # a full disk; what was sent must still be forgotten
             self.say(f"the log of what was sent could not be written: {error}")
-        return True
+        return settled
 
     def _stop(self) -> bool:
         """Consent is gone: leave nothing behind."""

@@ -45,14 +45,23 @@ def post(url: str, body: bytes) -> Answer:
                 raise
             return _exchange(url, body, headers, "")  # the root may be in the system's file alone
     except (OSError, ValueError) as error:
-        return Answer(0, why=str(error) or type(error).__name__)
+        answer = _failed(error)
+        answer.arrived = False
+        return answer
+
+
+def _failed(error: Exception) -> Answer:
+    return Answer(0, why=str(error) or type(error).__name__)
 
 
 def _exchange(url: str, body: bytes, headers: "dict[str, str]", roots: str) -> Answer:
     """Connect, verifying TLS with the roots in a folder (else with all), and return the answer."""
     connection, target, more = _connect(url, roots)
     with connection:
-        status, said, raw = exchange.post(connection, target, {**more, **headers}, body)
+        try:
+            status, said, raw = exchange.post(connection, target, {**more, **headers}, body)
+        except (OSError, ValueError) as error:
+            return _failed(error)
     try:
         told = loads(raw.decode("utf-8"))
         dumps(told)  # so that it can be shown: 1e999 is read, but no number
