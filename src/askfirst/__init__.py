@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from importlib.abc import Traversable
     from typing import Any, ParamSpec, TypeVar
 
     from askfirst.client import Places
@@ -84,7 +85,7 @@ class Telemetry:
     @classmethod
     def from_contract(
         cls,
-        contract: "str | os.PathLike[str]",
+        contract: "str | os.PathLike[str] | Traversable",
         version: str,
         *,
         deliver_every: float = DELIVER_EVERY,
@@ -96,7 +97,8 @@ class Telemetry:
         is the tool's own; `deliver_every` is in seconds, a week at most. Reads nothing yet, so it
         never fails; `askfirst contract check` finds mistakes.
         """
-        path = os.fspath(contract)
+        # what importlib.resources gives for an archive is spelled as a path, but is none
+        path: str = getattr(contract, "__fspath__", contract.__str__)()
         caller = sys._getframe(1).f_globals  # noqa: SLF001 - what inspect uses, without its cost
         if not os.path.isabs(path):
             path = os.path.join(os.path.dirname(absolute(caller.get("__file__", "x"))), path)

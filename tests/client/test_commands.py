@@ -380,7 +380,8 @@ def test_erase(user: User, receiver: Receiver, pauses: list[float]) -> None:
     user.agree()
     [event] = user.record("start")
     code, out, _ = user.run("erase")
-    done = "Everything that was collected from here is deleted, and telemetry is off.\n"
+    where = receiver.env["ASKFIRST_COLLECTOR"]
+    done = f"Everything that {where} collected from here is deleted, and telemetry is off.\n"
     assert (code, out) == (0, done)
     own = json.loads(event)["installationId"]
     assert receiver.posts == [("/v1/erasures", {"tool": "tin", "installationId": own})]

@@ -28,8 +28,8 @@ def run(telemetry: "Telemetry", argv: "list[str]") -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage."""
     words = [ALIASES.get(word, word) for word in argv if word != "--verbose"] or ["status"]
     if "--help" in words or "-h" in words:
-        return _help(telemetry)
-    if len(words) > 1 or words[0] not in COMMANDS:
+        words = ["--help"]
+    elif len(words) > 1 or words[0] not in COMMANDS:
         _error(f"telemetry: {' '.join(words)!r} is no command; use {', '.join(COMMANDS)}")
         return 2
     telemetry.verbose |= "--verbose" in argv
@@ -191,7 +191,7 @@ def _show(telemetry: "Telemetry") -> int:
 def _log(telemetry: "Telemetry") -> int:
     places = telemetry.places()
     text = log.read(places.folder) if places is not None else ""
-    sys.stdout.write(text)
+    _print(text, end="")
     if not text:
         _error("Nothing was sent from here.")
     return 0
@@ -233,7 +233,8 @@ def _erase(telemetry: "Telemetry", places: "Places") -> int:
         if sender.run(PATIENCE_S):
             if dotfile.read(places.dotfile).erasing:
                 break
-            _print("Everything that was collected from here is deleted, and telemetry is off.")
+            where = contract.collector
+            _print(f"Everything that {where} collected from here is deleted, and telemetry is off.")
             return 0
     who = "The collector"
     if sender.collector != contract.collector:
@@ -282,13 +283,15 @@ def _help(telemetry: "Telemetry") -> int:
     return 0
 
 
-def _print(text: str) -> None:
-    print(text)  # noqa: T201 - the result of a command
+def _print(text: str, end: str = "\n") -> None:
+    encoding = getattr(sys.stdout, "encoding", "") or "utf-8"
+    shown = text.encode(encoding, "backslashreplace").decode(encoding)
+    print(shown, end=end)  # noqa: T201 - the result of a command
 
 
 def _error(text: str) -> None:
     print(text, file=sys.stderr)  # noqa: T201 - a command's remark
 
 
-_RUN = {"status": _status, "show": _show, "log": _log}
+_RUN = {"--help": _help, "status": _status, "show": _show, "log": _log}
 _AT_HOME = {"on": _on, "off": _off, "send": _send, "erase": _erase}
