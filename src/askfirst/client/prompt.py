@@ -114,13 +114,27 @@ def _chosen(
 def _draw(
     choices: "tuple[str, str]", selected: int, write: "Callable[[str], None]", width: int
 ) -> int:
-    """Write the choices; return how many lines they take."""
+    """Write the choices; return how many lines they take there."""
     rows: list[str] = []
     for index, choice in enumerate(choices):
         mark = "> " if index == selected else "  "
         rows += textwrap.wrap(mark + choice, width, subsequent_indent="  ", drop_whitespace=False)
     write("".join(row.rstrip() + "\n" for row in rows))
-    return len(rows)
+    columns = _columns()
+    return sum(_height(row.rstrip(), columns) for row in rows)
+
+
+def _height(row: str, columns: int) -> int:
+    """Return how many lines of a terminal a row takes, which may hold letters of two columns."""
+    from unicodedata import combining, east_asian_width
+
+    lines, at = 1, 0
+    for char in row:
+        cells = 2 if east_asian_width(char) in "WF" else not combining(char)
+        at += cells
+        if at > columns:
+            lines, at = lines + 1, cells
+    return lines
 
 
 class _PosixKeys:
