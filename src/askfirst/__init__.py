@@ -80,7 +80,7 @@ class Telemetry:
         self._seen: tuple[str, str] | None = None
         self._source: Source | None = None
         self._values: dict[str, object] = {}
-        self._process = 0
+        self._process = self.child = 0
 
     @classmethod
     def from_contract(
@@ -165,6 +165,10 @@ class Telemetry:
             self._record(command, values)
 
     def _record(self, command: str, values: "Mapping[str, object] | None") -> None:
+        if self.child:
+            from askfirst.client import spawn
+
+            spawn.reap(self)
         given, self._values = {**self._values, **(values or {})}, {}
         if not (self.verbose or self.strict):
             answers = self.answers()

@@ -320,8 +320,9 @@ def _release(version: str) -> str:
     return found if is_released(found) else "1.0.0"
 
 
-def _start_nothing(_work: object, _contract: object, _env: object) -> None:
+def _start_nothing(_work: object, _contract: object, _env: object) -> int:
     """Start no sender."""
+    return 0
 
 
 def _send_nothing(_sender: object, _patience: float = 0) -> NoReturn:

@@ -172,6 +172,7 @@ SCRIPTS = {
     "stderr too": '"$@" 2>&1 | cat',
     "a third descriptor": '("$@" 3>&1) | cat',
     "many descriptors": '("$@" 3>&1 4>&1 9>&1) | cat',
+    "one far off": """python3 -c 'import os, sys; os.dup2(1, 2000); os.execv(sys.argv[1], sys.argv[1:])' "$@" | cat""",
 }
 
 
@@ -199,6 +200,24 @@ except ChildProcessError:
         tool.due()
         tool.start(AFTER=wait, **env)
         assert tool.processes()
+    tool.settle()
+
+
+def test_a_long_lived_host(tool: Tool) -> None:
+    """What forked a sender is waited for at the next record, so it is no zombie of the host's."""
+    again = """
+import time
+child, deadline = telemetry.child, time.monotonic() + 60
+while telemetry.child and time.monotonic() < deadline:
+    telemetry.record("start")
+try:
+    os.waitpid(child, os.WNOHANG)
+    print("a zombie")
+except ChildProcessError:
+    pass
+"""
+    tool.due()
+    tool.start(AFTER=again)
     tool.settle()
 
 

@@ -285,7 +285,11 @@ def _detach() -> None:
 
     if not getattr(sys, "frozen", False) and os.fork():
         os._exit(0)  # a program that waits for all its children must not wait for us
-    os.closerange(3, 1024)  # whatever the host's own parent left open: a pipe would make it wait
+    try:
+        last = max(map(int, os.listdir("/dev/fd")))
+    except OSError:  # no such folder here
+        last = 1024
+    os.closerange(3, last + 1)  # what the host's own parent left open: a pipe would make it wait
     os.chdir("/")
     try:
         os.setsid()

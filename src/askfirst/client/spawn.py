@@ -34,7 +34,7 @@ def deliver_if_due(telemetry: "Telemetry", places: "Places") -> None:
     except OSError:  # inside an archive
         contract = telemetry.source.open()
     try:
-        start(job(telemetry, places), contract, dict(telemetry.env))
+        telemetry.child = start(job(telemetry, places), contract, dict(telemetry.env))
     finally:
         os.close(contract)
 
@@ -101,14 +101,25 @@ def claim(folder: str, now: int, every: int) -> bool:
         os.close(fd)
 
 
-def start(work: "dict[str, object]", contract: int, env: "dict[str, str]") -> None:
+def reap(telemetry: "Telemetry") -> None:
+    """Forget the process that started a sender, if it has ended; it would stay as a zombie."""
+    try:
+        if os.waitpid(telemetry.child, os.WNOHANG)[0]:
+            telemetry.child = 0
+    except OSError:  # the host has waited for it, or ignores SIGCHLD
+        telemetry.child = 0
+
+
+def start(work: "dict[str, object]", contract: int, env: "dict[str, str]") -> int:
     """Start a sender in a session of its own that holds nothing of this process.
+
+    Returns the child that will fork it and end at once, or 0.
 
     `contract` is a descriptor of the contract's text. It becomes the sender's stdin: environment
     and arguments have a size that a contract may exceed, and others can read the arguments.
     """
     if not sys.executable:
-        return  # embedded: what is queued waits for `telemetry send`
+        return 0  # embedded: what is queued waits for `telemetry send`
     # a sender may decode paths in another way: -I ignores PYTHONUTF8
     raw = {key: os.fsencode(str(work[key])).decode("latin-1") for key in PATHS}
     env[SENDER] = dumps({**work, **raw})
@@ -119,7 +130,7 @@ def start(work: "dict[str, object]", contract: int, env: "dict[str, str]") -> No
         env["PYINSTALLER_RESET_ENVIRONMENT"] = "1"
     if sys.platform == "win32":
         _start_on_windows(argv, contract, env)
-        return
+        return 0
     if contract == 0:  # the host has no stdin; then there is nothing to be copied
         os.set_inheritable(contract, True)
     nothing = os.devnull
@@ -130,9 +141,9 @@ def start(work: "dict[str, object]", contract: int, env: "dict[str, str]") -> No
         *[(os.POSIX_SPAWN_CLOSE, fd) for fd in _inherited()],
     ]
     try:
-        os.posix_spawn(sys.executable, argv, env, file_actions=actions, setsid=True)
+        return os.posix_spawn(sys.executable, argv, env, file_actions=actions, setsid=True)
     except NotImplementedError:  # macOS; the sender then leaves the session itself
-        os.posix_spawn(sys.executable, argv, env, file_actions=actions)
+        return os.posix_spawn(sys.executable, argv, env, file_actions=actions)
 
 
 def _root() -> str:
