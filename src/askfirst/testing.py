@@ -24,9 +24,12 @@ import pytest
 from askfirst import Telemetry
 from askfirst.client import Places, dotfile, queue, recording, sender, spawn
 from askfirst.client.consent import CI_VARIABLES
-from askfirst.contract.event import flatten, now_ms
+from askfirst.client.mistakes import is_misspelled
+from askfirst.contract import sampling
+from askfirst.contract.event import flatten, new_installation, now_ms
 from askfirst.contract.jsontext import loads
 from askfirst.contract.version import is_released
+from askfirst.usual import hash_text
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -167,6 +170,8 @@ class Recorded(Sequence[RecordedEvent]):
         if self._consent == "given":
             contract = telemetry.source.contract()
             dotfile.agree(places.dotfile, telemetry.version, contract, TODAY)
+            path, own = Path(places.dotfile), dotfile.read(places.dotfile).installation
+            path.write_text(path.read_text().replace(own, _installation(contract.sample)))
         elif self._consent == "refused":
             dotfile.refuse(places.dotfile, telemetry.version, TODAY)
         else:
@@ -174,11 +179,15 @@ class Recorded(Sequence[RecordedEvent]):
 
     def _events(self) -> list[RecordedEvent]:
         _suite().settle()
-        return [
-            self._event(line)
-            for _, places in self._tools.values()
-            for _, line in queue.waiting(places.folder)
-        ]
+        order = list(self._given)
+
+        def when(event: RecordedEvent) -> tuple[int, int]:
+            wire: Any = loads(event.line.decode("ascii"))
+            return wire["timestamp"], order.index(wire["id"]) if wire["id"] in order else 0
+
+        folders = [places.folder for _, places in self._tools.values()]
+        lines = [line for folder in folders for _, line in queue.waiting(folder)]
+        return sorted(map(self._event, lines), key=when)
 
     def _event(self, line: bytes) -> RecordedEvent:
         wire: Any = loads(line.decode("ascii"))
@@ -240,8 +249,6 @@ class _Suite:
         telemetry_class.ask, telemetry_class.at_exit = ask, at_exit
         telemetry_class.places = places
         recording.form = formed
-        # who is in a sample is chance, and no author's test should be
-        recording.takes_part = lambda *_: True
         # the two ways out; whatever else failed, nothing leaves
         ways: Any = spawn, sender.Sender
         ways[0].start, ways[1].run = _start_nothing, _send_nothing
@@ -299,6 +306,15 @@ def _suite() -> _Suite:
     return suite
 
 
+@functools.cache
+def _installation(sample: float) -> str:
+    """Return the UUID of an installation in a sample: no author's test should be left to chance."""
+    while True:
+        uuid = new_installation()
+        if sampling.takes_part(sample, hash_text(uuid, uuid)):
+            return uuid
+
+
 def _shown(name: str, show: Callable[[Any], object]) -> property:
     """Return a property that keeps what a program sets, and shows what `show` makes of it."""
 
@@ -313,9 +329,9 @@ def _shown(name: str, show: Callable[[Any], object]) -> property:
 
 def _release(version: str) -> str:
     """Return the release that a version under development leads to; that of another is itself."""
-    if is_released(version):
+    if is_released(version) or is_misspelled(version):
         return version
-    numbers = re.match(r"\d+(\.\d+){1,3}", version.lstrip("vV"))
+    numbers = re.match(r"\d+(\.\d+){1,3}", version)
     found = numbers.group() if numbers else ""
     return found if is_released(found) else "1.0.0"
 

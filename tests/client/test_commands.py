@@ -132,6 +132,12 @@ def test_status_says_where_nothing_can_be_kept(user: User) -> None:
     )
 
 
+def test_status_says_that_a_version_is_never_recorded(user: User) -> None:
+    why = "  version  v1.0.0 is not a released version: its commands are never recorded\n"
+    assert why in user.run("status", version="v1.0.0")[1]
+    assert "  version  " not in user.run("status")[1]
+
+
 def test_status_without_a_home(no_home: User) -> None:
     code, out, _ = no_home.run("status")
     assert code == 0

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from askfirst.contract.model import Contract
 
 PATIENCE_S = 20.0  # how long `send` and `erase` wait for a delivery that is under way
+_UNRELEASED = "not a released version: its commands are never recorded"
 TRIES = 3  # of `erase`, before it goes on in the background at later runs
 
 
@@ -74,6 +75,8 @@ def _status(telemetry: "Telemetry") -> int:
     places = telemetry.places()
     _print(f"Telemetry of {contract.title} {telemetry.version}")
     _print(f"  state    {'on' if decision.send else 'off'}: {decision.explain()}")
+    if not is_released(telemetry.version):
+        _print(f"  version  {telemetry.version} is {_UNRELEASED}")
     if contract.sample < 1:
         _print(f"  sample   {_in_sample(contract, places)}")
     if places is not None:
@@ -175,7 +178,7 @@ def _show(telemetry: "Telemetry") -> int:
         for _, event in waiting:
             _print(event.decode("ascii"))
     if not is_released(telemetry.version):
-        _error(f"{telemetry.version} is not a released version: its commands are never recorded.")
+        _error(f"{telemetry.version} is {_UNRELEASED}.")
         return 0
     installation = _installation(places)
     if decision.send and not recording.takes_part(contract, installation):

@@ -170,8 +170,9 @@ def _edit(path: str, change: "Callable[[dict[str, object]], None]") -> Dotfile:
         found = read(target)
         if found.status == "unreadable":
             if os.path.isdir(target):
-                # the host program's own, perhaps: its author has to set state = "xdg"
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target)
+                # the host program's own, perhaps
+                why = 'Is a directory; the contract has to set state = "xdg"'
+                raise IsADirectoryError(errno.EISDIR, why, target)
             os.replace(target, aside(target))
         change(found.data)
         replace(target, json.dumps(found.data, indent=2).encode() + b"\n")

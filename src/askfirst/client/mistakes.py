@@ -3,9 +3,11 @@
 Imported in strict mode only: a user's run never pays for it.
 """
 
+import os
 from difflib import get_close_matches
 
 from askfirst.contract.event import MalformedError, UndeclaredError, treat
+from askfirst.contract.version import is_released
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +52,21 @@ def check(
                 f"{name} takes {_TAKES[field.treatment]}, not {kind}; convert the value, or give "
                 f"the field another treatment than {field.treatment}"
             )
+
+
+def check_program(version: str, dotfile: str) -> None:
+    """Raise MalformedError for what keeps every command of a program from being recorded."""
+    if is_misspelled(version):
+        raise MalformedError(
+            f"{version!r} is no released version, so nothing is ever recorded; give it as 1.4.0"
+        )
+    if os.path.isdir(dotfile):
+        raise MalformedError(f'{dotfile} is a folder; set state = "xdg" in [tool] of the contract')
+
+
+def is_misspelled(version: str) -> bool:
+    """Tell whether a version was meant as a released one: v1.4.0."""
+    return version[:1] in "vV" and is_released(version[1:])
 
 
 def _takes(field: "Field", value: object) -> bool:

@@ -49,6 +49,10 @@ def beyond(contract: "Contract", answer: "dict[str, object]") -> "list[str]":
 def record(telemetry: "Telemetry", command: str, values: "Mapping[str, object]") -> None:
     """Queue the event of a command if there is a Yes; start a delivery if one is due."""
     places = telemetry.places()
+    if telemetry.strict:
+        from askfirst.client import mistakes
+
+        mistakes.check_program(telemetry.version, places.dotfile if places else "")
     answers = None if places is None else read_file(places.dotfile, MOST_ANSWERS)
     found = None if places is None else dotfile.understand(answers)
     decision = decide(telemetry, terminal=False, found=found)
