@@ -1,8 +1,7 @@
 """For the tests of an instrumented program: a pytest plugin, loaded wherever askfirst is installed.
 
-Once loaded, this process and every child that inherits its environment send and ask nothing, and
-neither read nor write the answers of whoever runs the tests. The fixture `askfirst_recorded` shows
-what commands record. What `_Suite.close` replaces stays so until the process ends.
+This process and every child that inherits its environment send and ask nothing, and do not touch
+the answers of whoever runs the tests. What `_Suite.close` replaces stays so until the process ends.
 """
 
 from __future__ import annotations
@@ -47,9 +46,8 @@ TODAY = "2026-01-01"  # when the made-up answers were given; nothing depends on 
 class RecordedEvent:
     """One command that was recorded.
 
-    `fields` are the values that would leave the machine, by their declared names; `given` are the
-    raw ones that the program gave, or None when another process recorded them. `line` is the JSON
-    text that would be sent, byte for byte.
+    `fields` are the values that would leave the machine, by their declared names; `given` the raw
+    ones, or None from another process. `line` is the JSON text that would be sent, byte for byte.
     """
 
     command: str
@@ -62,8 +60,7 @@ class RecordedEvent:
 class Recorded(Sequence[RecordedEvent]):
     """What a test's commands recorded, oldest first; the fixture `askfirst_recorded`.
 
-    Strict while it is in use: an undeclared command or field, a wrong type and a contract that
-    cannot be used raise. A version under development counts as the release that it leads to.
+    Strict while it is in use. A version under development counts as the release that it leads to.
     """
 
     def __init__(self, home: Path) -> None:
@@ -106,8 +103,8 @@ class Recorded(Sequence[RecordedEvent]):
     def run(self, main: Callable[..., Any], *args: object) -> int:
         """Run a whole program as `sys.exit(main(*args))` would, and return its exit code.
 
-        For programs whose end counts, as with argparse: what is recorded is recorded when it is
-        over. An exception that is not SystemExit passes, and counts as a failure of the command.
+        For programs whose end counts, as with argparse. An exception that is not SystemExit passes,
+        and counts as a failure of the command.
         """
         with _suite().process() as outcome:
             try:
@@ -122,9 +119,9 @@ class Recorded(Sequence[RecordedEvent]):
     def env(self, telemetry: Telemetry) -> dict[str, str]:
         """Return an environment in which a child process records into this test's folder.
 
-        It is this process's own, with another home, strict, and without what turns telemetry off
-        (CI and the like). The user has answered for `telemetry`'s tool there as `consent` says.
-        Raises ValueError for a version of which a child could record nothing.
+        This process's own, with another home, strict, without what turns telemetry off (CI and the
+        like), and with the answers to `telemetry`'s tool as `consent` says. Raises ValueError for a
+        version of which a child could record nothing.
         """
         version = telemetry.__dict__["version"]  # the program's own, not the one shown to it here
         if not is_released(version):
@@ -282,7 +279,7 @@ class _Suite:
     def settle(self, *, well: bool = True) -> None:
         """Do what the programs that ran until now would do where their process ends.
 
-        `well` is false where that was seen to fail; a `sys.exit` is seen by them.
+        `well` is false where that was seen to fail.
         """
         if not self._is_process:
             while self._pending:
@@ -308,7 +305,7 @@ def _suite() -> _Suite:
 
 @functools.cache
 def _installation(sample: float) -> str:
-    """Return the UUID of an installation in a sample: no author's test should be left to chance."""
+    """Return the UUID of an installation in a sample: no test should be left to chance."""
     while True:
         uuid = new_installation()
         if sampling.takes_part(sample, hash_text(uuid, uuid)):
@@ -342,7 +339,6 @@ def _start_nothing(_work: object, _contract: object, _env: object) -> int:
 
 
 def _send_nothing(_sender: object, _patience: float = 0) -> NoReturn:
-    """Refuse a delivery that was asked for, as `telemetry send` and `erase` do."""
     raise ConnectionRefusedError(
         errno.ECONNREFUSED, "nothing is delivered in a test (askfirst.testing)", "the collector"
     )

@@ -2,13 +2,11 @@
 
 What was decided and compiled at the Yes is remembered: beside the queue lies a file with the
 contract in short. Its seal is a hash over itself, the dotfile (which holds the UUID), the identity
-of the contract's file, and the versions of the tool and of this package. So an `off`, an edited
-answer or a wider contract unmakes it, and who cannot read the dotfile cannot forge it.
-Whatever is not as usual is left to `client.recording`, which decides afresh and remembers.
+of the contract's file, and the versions of the tool and of this package: whatever changes unmakes
+it, and who cannot read the dotfile cannot forge it. All else is left to `client.recording`.
 
-It is one module outside of any package, since each costs a program 0.1 ms at every command; so it
-is below `contract` and `client`. What forms an event here is what `contract.event` and the
-collector call: neither lets through what the other would refuse.
+One module outside of any package, each costs 0.1 ms; so it is below `contract` and `client`. What
+forms an event here is what `contract.event` and the collector call.
 """
 
 import os
@@ -72,8 +70,8 @@ def record(
 ) -> bool:
     """Queue the event of a command and start a delivery if one is due.
 
-    `answers` is the dotfile. False if this is no usual run: then nothing was done yet. Raises
-    OSError if the event cannot be kept, and has counted it then.
+    `answers` is the dotfile. False if this is no usual run, and nothing was done. Raises OSError
+    if the event cannot be kept, and has counted it then.
     """
     name, _ = telemetry.name_and_state()
     if forbids(name, telemetry.env) is not None:
@@ -121,7 +119,7 @@ def is_agreed(telemetry: "Telemetry", answers: bytes) -> bool:
 def recall(telemetry: "Telemetry", answers: bytes, folder: str) -> "list[str] | None":
     """Return what is remembered of a Yes that covers the contract, or None.
 
-    The digest, where in the dotfile the UUID is, commands (NO_COMMAND outside the sample), fields.
+    The digest, where in the dotfile the UUID is, commands (or NO_COMMAND), fields.
     """
     raw = read_file(os.path.join(folder, REMEMBERED), MOST_BYTES) or b""
     sealed, _, body = raw.partition(b"\n")
@@ -214,9 +212,9 @@ def is_due(schedule: bytes, now: int) -> bool:
 
 
 def forbids(tool: str, env: "Mapping[str, str]") -> "tuple[str, str] | None":
-    """Return the reason why nothing may be sent or asked, and the variable that says so, or None.
+    """Return why nothing may be sent or asked, a key of `consent.REASONS`, and by which variable.
 
-    The environment can only ever turn off. The reason is a key of `consent.REASONS`.
+    The environment can only ever turn off.
     """
     here = set(env)  # a look-up of what is not in os.environ costs more than all of this
     for name in CI_VARIABLES:
@@ -246,10 +244,7 @@ def find_home(env: "Mapping[str, str]") -> str:
 
 
 def find_folder(home: str, name: str, env: "Mapping[str, str]") -> str:
-    """Return the folder for what a tool has to send; it need not exist.
-
-    XDG's variables count if absolute (as XDG specifies) and nobody else's, as under `sudo -E`.
-    """
+    """Return the folder for what a tool has to send; it need not exist."""
     if sys.platform == "win32":
         place, state = env.get("LOCALAPPDATA", ""), os.path.join(home, "AppData", "Local")
     elif sys.platform == "darwin":
@@ -262,9 +257,9 @@ def find_folder(home: str, name: str, env: "Mapping[str, str]") -> str:
 
 
 def own(place: str, default: str, *others: int) -> str:
-    """Return `place` if absolute and not another user's, now or when it is made; else the default.
+    """Return `place` if absolute and not in another user's folder, as under `sudo`; else `default`.
 
-    Folders of the users `others` will do.
+    Folders of `others` will do.
     """
     absolute = os.path.isabs(place)
     if sys.platform == "win32" or not absolute:
@@ -283,8 +278,7 @@ def treat(
 ) -> "str | bool | None":
     """Return `value` in the form that may leave the machine, or None if none of it may.
 
-    `known` are the values of a `choice`, the ascending bounds of a `bucket`. Raises TypeError for a
-    type that the treatment does not take.
+    `known` are a `choice`'s values, a `bucket`'s ascending bounds. Raises TypeError for others.
     """
     if treatment == "hash":
         if isinstance(value, (str, bool, int, float)):
@@ -379,10 +373,7 @@ def quoted(text: str) -> str:
 
 
 def dumps(value: object, quote: "Callable[[str], str]" = quoted) -> str:
-    """Write a value as compact ASCII JSON, keys in the order they have.
-
-    Raises TypeError for what is no JSON. `quote` writes text; `jsontext.dumps` has a faster one.
-    """
+    """Write a value as compact ASCII JSON. Raises TypeError for what is no JSON."""
     if isinstance(value, str):
         return quote(value)
     if value is None:

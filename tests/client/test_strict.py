@@ -248,7 +248,9 @@ def test_a_version_that_is_never_recorded(made: Made) -> None:
     """A `v` in front, as tags have it; a version under development is no mistake."""
     made.agree()
     made.strict.version = "v1.4.0"
-    with pytest.raises(MalformedError, match=r"'v1\.4\.0' is no released version, so nothing is ever"):
+    with pytest.raises(
+        MalformedError, match=r"'v1\.4\.0' is no released version, so nothing is ever"
+    ):
         made.strict.record("start")
     for version in ("0", "main", "1.0.0.dev1"):
         made.strict.version = version

@@ -1,7 +1,6 @@
 """What runs inside other people's programs; standard library only, silent, about a millisecond.
 
-Here is where a tool's files are, and how a Yes is remembered for `askfirst.usual`, the run of every
-day. The other modules are loaded on other days.
+Here: where a tool's files are, and how a Yes is remembered for `askfirst.usual`.
 """
 
 import os
@@ -70,10 +69,7 @@ def remember(
     *,
     takes_part: bool = True,
 ) -> None:
-    """Keep for the next run that `answers` hold a Yes that covers the contract, if there is room.
-
-    Only a released version should come here: nothing else is recorded.
-    """
+    """Keep for the next run of this release that `answers` hold a Yes that covers the contract."""
     at = answers.find(installation.encode("ascii"))
     if not identify(telemetry) or at < 0:
         return

@@ -59,7 +59,7 @@ def refuse(telemetry: "Telemetry", places: "Places", *, revoked: bool = False) -
 
 
 def _folders(telemetry: "Telemetry", places: "Places") -> "set[str]":
-    """Return the folder of what waits, and the one of a shell that sets no XDG_STATE_HOME."""
+    """Return the folder of what waits, and that of a shell without XDG_STATE_HOME."""
     name, _ = telemetry.name_and_state()
     return {places.folder, find_folder(find_home(telemetry.env), name, {})}
 
@@ -143,10 +143,7 @@ def _say_moved(places: "Places", found: "dotfile.Dotfile") -> None:
 
 
 def _blank(path: str) -> bool:
-    """Take the UUID out of a broken dotfile that was moved aside; False, and said, if it may stay.
-
-    In UTF-16 a zero goes with each character.
-    """
+    """Take the UUID out of a broken dotfile, UTF-16 too; False, and said, if it may stay."""
     if not os.path.isfile(path):
         return True
     import re
@@ -256,7 +253,6 @@ def _sender(telemetry: "Telemetry", places: "Places") -> "Sender":
 
 
 def _examples(telemetry: "Telemetry") -> "dict[str, object]":
-    """Make up a value for every field, to show its form."""
     made_up: dict[str, object] = {"hash": "example", "version": "1.0.0", "flag": True}
     return {
         name: (*field.values, *field.buckets, made_up.get(field.treatment))[0]
@@ -269,7 +265,6 @@ def _installation(places: "Places | None") -> str:
 
 
 def _in_sample(contract: "Contract", places: "Places | None") -> str:
-    """Say whether this installation takes part, if it said Yes."""
     share = f"{percent(contract.sample)} of those who say Yes"
     installation = _installation(places)
     if not installation:

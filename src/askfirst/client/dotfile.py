@@ -73,7 +73,7 @@ def agree(
     """Record a Yes to `contract` for `version`; makes the UUID if there is none.
 
     `today` is an ISO day, UTC. `overrule` takes back every No but those to older versions. Raises
-    OSError if the file cannot be written.
+    OSError.
     """
 
     def change(data: "dict[str, object]") -> None:
@@ -101,9 +101,8 @@ def refuse(
 ) -> Dotfile:
     """Record a No for `version`, make every earlier answer No, and delete the UUID.
 
-    `revoked` marks, with its day, that it was not an answer to the question but `telemetry off`: no
-    version asks again. `erasing` keeps the installation's hash until the collector has
-    forgotten it; while one is kept, nothing is recorded of another.
+    `revoked` marks a `telemetry off`: no version asks again. `erasing` keeps the installation's
+    hash until the collector has forgotten it; meanwhile nothing is recorded.
     """
 
     def change(data: "dict[str, object]") -> None:

@@ -16,7 +16,7 @@ def make_folder(path: str) -> None:
 
 
 def make_ours(path: str, mode: int, wanted: int = 0o600) -> None:
-    """Let its user use what was just made, whatever the umask took from its mode."""
+    """Undo what the umask took from the mode of what was just made."""
     if mode & wanted != wanted:
         os.chmod(path, wanted)
 
@@ -39,7 +39,7 @@ def put(path: str, raw: bytes) -> None:
 def replace(path: str, raw: bytes, *, alone: bool = False, sync: bool = True) -> None:
     """Make or replace a file of ours. Raises OSError, and leaves no litter then.
 
-    `alone` says that no other process does it too: what a killed one left is written over.
+    If `alone`, what a killed process left is written over.
     """
     temporary = f"{path}.tmp" if alone else f"{path}.{os.getpid()}.tmp"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)

@@ -1,7 +1,7 @@
 """Events that wait to be sent: one append-only file, taken by rename under the same lock.
 
-A line is the digest of the contract that formed it, a space and the event's JSON. It begins and
-ends with a line feed: what a power cut leaves of one never swallows the next.
+A line is the contract's digest, a space and the event's JSON, between line feeds: a torn one
+never swallows the next.
 """
 
 import os
@@ -156,8 +156,7 @@ def empty(folder: str) -> None:
 def _open_linked(path: str, folder: str, patience: float = PATIENCE) -> int:
     """Open and lock the queue; _BUSY or _NO_LOCKS, which are negative, if that cannot be done.
 
-    Looks again after locking: a sender may have renamed the file in between, and what is written to
-    it then would never be read (207 of 24,000 lines were lost that way before).
+    Looks again after locking: what is written to a file that a sender has just renamed is lost.
     """
     for _ in range(100):
         try:

@@ -145,7 +145,6 @@ def _fits(contract: "Contract", name: str, value: object) -> bool:
 def _say_unsent(
     telemetry: "Telemetry", decision: "Decision", command: str, values: "Mapping[str, object]"
 ) -> None:
-    """Say, if that was asked for, what is not sent."""
     if not (decision.log or telemetry.verbose) or command not in telemetry.contract().commands:
         return
     if decision.log and is_released(telemetry.version):
@@ -157,6 +156,5 @@ def _say_unsent(
 
 
 def _say(text: str) -> None:
-    """Write to stderr, if there is one."""
     if sys.stderr is not None:
         print(text, file=sys.stderr, flush=True)  # noqa: T201 - asked for with --verbose or =log

@@ -100,7 +100,6 @@ class Sender:
             self._tidy()
 
     def _alone(self, work: "Callable[[], bool]", patience: float) -> bool:
-        """Do it if no other sender runs."""
         fd = folders.open_own(os.path.join(self.folder, "sender.lock"))
         try:
             taken = wait_lock(fd, patience)
@@ -176,10 +175,9 @@ class Sender:
         else:
             settled = False
             outcome += "-not-understood" * (answer.status == 200)
+            self._back_off(answer)
         if settled:
             self.say(f"{self.collector} answered {answer.status}: {dumps(answer.body)}")
-        else:
-            self._back_off(answer)
         try:
             if answer.arrived:
                 log.append(self.folder, now_ms(), outcome, batch)
@@ -302,10 +300,7 @@ def _detach() -> None:
 
 
 def _replace(path: str, rows: "list[tuple[str, bytes]]") -> bool:
-    """Keep only `rows` in a file; False if there is no room to write them.
-
-    Should the sender die then, it sends again what it has sent, and the collector knows it by id.
-    """
+    """Keep only `rows` in a file; False without room for them: they may be sent twice then."""
     try:
         folders.replace(path, b"".join(as_line(*row) for row in rows), alone=True)
     except OSError:

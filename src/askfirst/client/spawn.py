@@ -102,7 +102,7 @@ def claim(folder: str, now: int, every: int) -> bool:
 
 
 def reap(telemetry: "Telemetry") -> None:
-    """Forget the process that started a sender, if it has ended; it would stay as a zombie."""
+    """Wait for what forked a sender, if it has ended: it would stay as a zombie."""
     try:
         if os.waitpid(telemetry.child, os.WNOHANG)[0]:
             telemetry.child = 0
@@ -113,10 +113,8 @@ def reap(telemetry: "Telemetry") -> None:
 def start(work: "dict[str, object]", contract: int, env: "dict[str, str]") -> int:
     """Start a sender in a session of its own that holds nothing of this process.
 
-    Returns the child that will fork it and end at once, or 0.
-
-    `contract` is a descriptor of the contract's text. It becomes the sender's stdin: environment
-    and arguments have a size that a contract may exceed, and others can read the arguments.
+    Returns the child that forks it and ends, or 0. `contract` is a descriptor of the contract's
+    text, the sender's stdin: it may be too large for the environment, and arguments are public.
     """
     if not sys.executable:
         return 0  # embedded: what is queued waits for `telemetry send`
@@ -147,7 +145,6 @@ def start(work: "dict[str, object]", contract: int, env: "dict[str, str]") -> in
 
 
 def _root() -> str:
-    """Return the folder, or the archive, that this package is in."""
     return os.path.dirname(os.path.dirname(HERE))
 
 

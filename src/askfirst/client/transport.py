@@ -23,8 +23,7 @@ LONGEST_RETRY_AFTER_S = 7 * 86_400
 def post(url: str, body: bytes) -> Answer:
     """POST JSON and return the answer; a network that fails is an Answer with status 0.
 
-    TLS is verified with the system's roots (and SSL_CERT_FILE, SSL_CERT_DIR). Redirects are not
-    followed. For proxies see `proxy_for`.
+    TLS is verified with the system's roots (and SSL_CERT_FILE, SSL_CERT_DIR). No redirects.
     """
     headers = {
         "Content-Type": "application/json",
@@ -73,8 +72,7 @@ def _exchange(url: str, body: bytes, headers: "dict[str, str]", roots: str) -> A
 def _hashed_roots() -> str:
     """Return the folder where the system keeps its roots by their hashes, or ''.
 
-    OpenSSL reads the few that it needs there. Reading the system's file with all of them costs as
-    much CPU as the rest of a delivery.
+    Reading the system's file with all of them costs as much CPU as the rest of a delivery.
     """
     folder = ssl.get_default_verify_paths().capath or ""
     if not folder or "SSL_CERT_FILE" in os.environ:
@@ -88,8 +86,7 @@ def _hashed_roots() -> str:
 def _connect(url: str, roots: str) -> "tuple[socket, str, dict[str, str]]":
     """Return a connection, the request's target, and the headers that depend on the way there.
 
-    Raises OSError, and ValueError if the proxy's URL is none that can be used; its text never holds
-    that URL.
+    Raises OSError, and ValueError, without its URL, for a proxy that cannot be used.
     """
     parts = urlsplit(url)
     secure = parts.scheme == "https"
@@ -115,7 +112,7 @@ def _connect(url: str, roots: str) -> "tuple[socket, str, dict[str, str]]":
 def _read_proxy(proxy: str) -> "tuple[str, int, dict[str, str]]":
     """Return a proxy's host, its port, and a header with the credentials in its URL (RFC 7617).
 
-    Raises ValueError, without the URL: it may hold a password, and this text is shown to people.
+    Raises ValueError, without the URL: it may hold a password.
     """
     try:
         parts = urlsplit(proxy)
@@ -136,7 +133,7 @@ def _read_proxy(proxy: str) -> "tuple[str, int, dict[str, str]]":
 def proxy_for(scheme: str, host: str, port: "int | None" = None) -> str:
     """Return the proxy's URL for a host from `<scheme>_proxy`, `all_proxy` and `no_proxy`, or ''.
 
-    Upper case will do too, but lower case wins: an empty one turns an upper-case one off.
+    Lower case wins over upper case, even empty.
     """
     if is_loopback(host) or _goes_straight(host, port or (443 if scheme == "https" else 80)):
         return ""
@@ -151,10 +148,7 @@ def proxy_for(scheme: str, host: str, port: "int | None" = None) -> str:
 
 
 def _goes_straight(host: str, port: int) -> bool:
-    """Tell whether no_proxy names a host: itself, a domain above it, `*`, each with a port or not.
-
-    Networks such as 10.0.0.0/8 are not understood.
-    """
+    """Tell whether no_proxy names a host: itself, a domain above it, `*`, with a port or not."""
     for rule in os.environ.get("no_proxy", os.environ.get("NO_PROXY", "")).lower().split(","):
         name = rule.strip()
         before, colon, digits = name.rpartition(":")
