@@ -23,7 +23,6 @@ import pytest
 from askfirst import Telemetry
 from askfirst.client import Places, dotfile, queue, recording, sender, spawn
 from askfirst.client.consent import CI_VARIABLES
-from askfirst.client.mistakes import is_misspelled
 from askfirst.contract import sampling
 from askfirst.contract.event import flatten, new_installation, now_ms
 from askfirst.contract.jsontext import loads
@@ -326,6 +325,8 @@ def _shown(name: str, show: Callable[[Any], object]) -> property:
 
 def _release(version: str) -> str:
     """Return the release that a version under development leads to; that of another is itself."""
+    from askfirst.client.mistakes import is_misspelled
+
     if is_released(version) or is_misspelled(version):
         return version
     numbers = re.match(r"\d+(\.\d+){1,3}", version)

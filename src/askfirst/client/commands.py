@@ -35,6 +35,8 @@ def run(telemetry: "Telemetry", argv: "list[str]") -> int:
         return 2
     telemetry.verbose |= "--verbose" in argv
     try:
+        if words == ["--help"]:
+            return _help(telemetry)
         if words[0] in _RUN:
             return _RUN[words[0]](telemetry)
         places = telemetry.places()
@@ -291,5 +293,5 @@ def _error(text: str) -> None:
     print(text, file=sys.stderr)  # noqa: T201 - a command's remark
 
 
-_RUN = {"--help": _help, "status": _status, "show": _show, "log": _log}
+_RUN = {"status": _status, "show": _show, "log": _log}
 _AT_HOME = {"on": _on, "off": _off, "send": _send, "erase": _erase}
