@@ -304,7 +304,7 @@ def _suite() -> _Suite:
 
 @functools.cache
 def _installation(sample: float) -> str:
-    """Return the UUID of an installation in a sample: no test should be left to chance."""
+    """Return the UUID of an installation in a sample."""
     while True:
         uuid = new_installation()
         if sampling.takes_part(sample, hash_text(uuid, uuid)):
@@ -324,7 +324,7 @@ def _shown(name: str, show: Callable[[Any], object]) -> property:
 
 
 def _release(version: str) -> str:
-    """Return the release that a version under development leads to; that of another is itself."""
+    """Return the release that a version under development leads to; else the version."""
     from askfirst.client.mistakes import is_misspelled
 
     if is_released(version) or is_misspelled(version):

@@ -305,7 +305,7 @@ def bucket(bounds: "Sequence[object]", at: int) -> str:
 
 
 def _is_released(text: str) -> bool:
-    """Answer as `contract.version.is_released`, which is imported for more than numbers only."""
+    """Answer as `contract.version.is_released`, imported for more than numbers only."""
     numbers = text.split(".")
     if 2 <= len(numbers) <= 4 and all(n.isdigit() and len(n) <= 8 for n in numbers):
         return text.isascii()

@@ -61,7 +61,7 @@ def refuse(telemetry: "Telemetry", places: "Places", *, revoked: bool = False) -
 
 
 def _folders(telemetry: "Telemetry", places: "Places") -> "set[str]":
-    """Return the folder of what waits, and that of a shell without XDG_STATE_HOME."""
+    """Return where events wait, also those of a shell without XDG_STATE_HOME."""
     name, _ = telemetry.name_and_state()
     return {places.folder, find_folder(find_home(telemetry.env), name, {})}
 
@@ -235,8 +235,8 @@ def _erase(telemetry: "Telemetry", places: "Places") -> int:
         if sender.run(PATIENCE_S):
             if dotfile.read(places.dotfile).erasing:
                 break
-            where = contract.collector
-            _print(f"Everything that {where} collected from here is deleted, and telemetry is off.")
+            who = contract.collector
+            _print(f"Everything that {who} collected from here is deleted, and telemetry is off.")
             return 0
     who = "The collector"
     if sender.collector != contract.collector:

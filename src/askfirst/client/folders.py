@@ -29,7 +29,7 @@ def can_write(folder: str) -> bool:
 
 
 def put(path: str, raw: bytes) -> None:
-    """Make or replace a file of ours that can be done without: no room for it is no mistake."""
+    """Make or replace a file of ours that can be done without, if there is room."""
     try:
         replace(path, raw, sync=False)
     except OSError:  # a full disk, or no folder yet

@@ -215,7 +215,7 @@ def _alone(folder: str) -> "list[str]":
 
 
 def _forget_oldest(folder: str) -> None:
-    """Replace a full queue by its newer half, while its lock is held; count what went."""
+    """Replace a full, locked queue by its newer half; count what went."""
     path = os.path.join(folder, QUEUE)
     rows, torn = lines(path)
     kept = rows[(len(rows) + 1) // 2 :]

@@ -97,7 +97,7 @@ def takes_part(contract: "Contract", installation: str) -> bool:
 
 
 def _stay_out(telemetry: "Telemetry", answers: bytes, installation: str, folder: str) -> None:
-    """Record nothing, send nothing of what a larger sample recorded, and remember to."""
+    """Record nothing, send nothing of a larger sample, and remember to."""
     from askfirst import client, usual
     from askfirst.client import folders, queue
 

@@ -285,7 +285,7 @@ def _detach() -> None:
         os._exit(0)  # a program that waits for all its children must not wait for us
     try:
         last = max(map(int, os.listdir("/dev/fd")))
-    except OSError:  # no such folder here
+    except OSError:
         last = 1024
     os.closerange(3, last + 1)  # what the host's own parent left open: a pipe would make it wait
     os.chdir("/")

@@ -24,7 +24,7 @@ _START += "; from askfirst.client.sender import main; main()"
 
 
 def deliver_if_due(telemetry: "Telemetry", places: "Places") -> None:
-    """Start a sender unless one was started less than `deliver_every` ago or has to back off."""
+    """Start a sender unless it is too early for one."""
     if SENDER in os.environ:
         return  # a program that was started as a sender and did not become one starts no other
     if not claim(places.folder, now_ms(), int(telemetry.deliver_every * 1000)):
@@ -104,10 +104,11 @@ def claim(folder: str, now: int, every: int) -> bool:
 def reap(telemetry: "Telemetry") -> None:
     """Wait for what forked a sender, if it has ended: it would stay as a zombie."""
     try:
-        if os.waitpid(telemetry.child, os.WNOHANG)[0]:
-            telemetry.child = 0
-    except OSError:  # the host has waited for it, or ignores SIGCHLD
-        telemetry.child = 0
+        if os.waitpid(telemetry.child, os.WNOHANG)[0] == 0:
+            return
+    except OSError:
+        pass  # the host has waited for it
+    telemetry.child = 0
 
 
 def start(work: "dict[str, object]", contract: int, env: "dict[str, str]") -> int:
