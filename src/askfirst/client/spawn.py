@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from askfirst.contract.model import Contract
 
 SENDER = "ASKFIRST_SENDER"  # the variable that holds a sender's work
-PATHS = ("dotfile", "folder")
+PATHS = {"dotfile", "folder"}
 # collecting garbage costs 5 % of a process that ends before it has any
 _START = "import gc, sys; gc.disable(); sys.path.append(sys.argv[1])"
 _START += "; from askfirst.client.sender import main; main()"
@@ -120,7 +120,7 @@ def start(work: "dict[str, object]", contract: int, env: "dict[str, str]") -> in
     if not sys.executable:
         return 0  # embedded: what is queued waits for `telemetry send`
     # a sender may decode paths in another way: -I ignores PYTHONUTF8
-    raw = {key: os.fsencode(str(work[key])).decode("latin-1") for key in PATHS}
+    raw = {key: os.fsencode(str(work[key])).decode("latin-1") for key in PATHS & work.keys()}
     env[SENDER] = dumps({**work, **raw})
     argv = [sys.executable, "-I", "-S", "-c", _START, _root()]
     if getattr(sys, "frozen", False):
