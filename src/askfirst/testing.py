@@ -335,7 +335,6 @@ def _release(version: str) -> str:
 
 
 def _start_nothing(_work: object, _contract: object, _env: object) -> int:
-    """Start no sender."""
     return 0
 
 

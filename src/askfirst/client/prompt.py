@@ -108,7 +108,7 @@ def _chosen(
 def _draw(
     choices: "tuple[str, str]", selected: int, write: "Callable[[str], None]", width: int
 ) -> int:
-    """Write the choices; return how many lines they take there."""
+    """Write the choices; return how many lines they take."""
     rows: list[str] = []
     for index, choice in enumerate(choices):
         mark = "> " if index == selected else "  "

@@ -185,7 +185,7 @@ def _open_linked(path: str, folder: str, patience: float = PATIENCE) -> int:
 
 
 def _append_alone(folder: str, line: bytes) -> None:
-    """Keep one event in a file of its own, where the queue cannot be locked."""
+    """Keep one event in a file of its own."""
     others = _alone(folder)
     if len(others) >= MOST_ALONE:
         for name in others[: MOST_ALONE // 2]:
