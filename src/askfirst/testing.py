@@ -1,8 +1,7 @@
 """For the tests of an instrumented program: a pytest plugin, loaded wherever askfirst is installed.
 
-Once loaded, this process and every child that inherits its environment send and ask nothing, and
-neither read nor write the answers of whoever runs the tests. The fixture `askfirst_recorded` shows
-what commands record. What `_Suite.close` replaces stays so until the process ends.
+This process and every child that inherits its environment send and ask nothing, and do not touch
+the answers of whoever runs the tests. What `_Suite.close` replaces stays so until the process ends.
 """
 
 from __future__ import annotations
@@ -24,9 +23,11 @@ import pytest
 from askfirst import Telemetry
 from askfirst.client import Places, dotfile, queue, recording, sender, spawn
 from askfirst.client.consent import CI_VARIABLES
-from askfirst.contract.event import flatten, now_ms
+from askfirst.contract import sampling
+from askfirst.contract.event import flatten, new_installation, now_ms
 from askfirst.contract.jsontext import loads
 from askfirst.contract.version import is_released
+from askfirst.usual import hash_text
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -44,9 +45,8 @@ TODAY = "2026-01-01"  # when the made-up answers were given; nothing depends on 
 class RecordedEvent:
     """One command that was recorded.
 
-    `fields` are the values that would leave the machine, by their declared names; `given` are the
-    raw ones that the program gave, or None when another process recorded them. `line` is the JSON
-    text that would be sent, byte for byte.
+    `fields` are the values that would leave the machine, by their declared names; `given` the raw
+    ones, or None from another process. `line` is the JSON text that would be sent, byte for byte.
     """
 
     command: str
@@ -59,8 +59,7 @@ class RecordedEvent:
 class Recorded(Sequence[RecordedEvent]):
     """What a test's commands recorded, oldest first; the fixture `askfirst_recorded`.
 
-    Strict while it is in use: an undeclared command or field, a wrong type and a contract that
-    cannot be used raise. A version under development counts as the release that it leads to.
+    Strict while it is in use. A version under development counts as the release that it leads to.
     """
 
     def __init__(self, home: Path) -> None:
@@ -103,8 +102,8 @@ class Recorded(Sequence[RecordedEvent]):
     def run(self, main: Callable[..., Any], *args: object) -> int:
         """Run a whole program as `sys.exit(main(*args))` would, and return its exit code.
 
-        For programs whose end counts, as with argparse: what is recorded is recorded when it is
-        over. An exception that is not SystemExit passes, and counts as a failure of the command.
+        For programs whose end counts, as with argparse. An exception that is not SystemExit passes,
+        and counts as a failure of the command.
         """
         with _suite().process() as outcome:
             try:
@@ -119,9 +118,9 @@ class Recorded(Sequence[RecordedEvent]):
     def env(self, telemetry: Telemetry) -> dict[str, str]:
         """Return an environment in which a child process records into this test's folder.
 
-        It is this process's own, with another home, strict, and without what turns telemetry off
-        (CI and the like). The user has answered for `telemetry`'s tool there as `consent` says.
-        Raises ValueError for a version of which a child could record nothing.
+        This process's own, with another home, strict, without what turns telemetry off (CI and the
+        like), and with the answers to `telemetry`'s tool as `consent` says. Raises ValueError for a
+        version of which a child could record nothing.
         """
         version = telemetry.__dict__["version"]  # the program's own, not the one shown to it here
         if not is_released(version):
@@ -167,6 +166,8 @@ class Recorded(Sequence[RecordedEvent]):
         if self._consent == "given":
             contract = telemetry.source.contract()
             dotfile.agree(places.dotfile, telemetry.version, contract, TODAY)
+            path, own = Path(places.dotfile), dotfile.read(places.dotfile).installation
+            path.write_text(path.read_text().replace(own, _installation(contract.sample)))
         elif self._consent == "refused":
             dotfile.refuse(places.dotfile, telemetry.version, TODAY)
         else:
@@ -174,11 +175,15 @@ class Recorded(Sequence[RecordedEvent]):
 
     def _events(self) -> list[RecordedEvent]:
         _suite().settle()
-        return [
-            self._event(line)
-            for _, places in self._tools.values()
-            for _, line in queue.waiting(places.folder)
-        ]
+        order = list(self._given)
+
+        def when(event: RecordedEvent) -> tuple[int, int]:
+            wire: Any = loads(event.line.decode("ascii"))
+            return wire["timestamp"], order.index(wire["id"]) if wire["id"] in order else 0
+
+        folders = [places.folder for _, places in self._tools.values()]
+        lines = [line for folder in folders for _, line in queue.waiting(folder)]
+        return sorted(map(self._event, lines), key=when)
 
     def _event(self, line: bytes) -> RecordedEvent:
         wire: Any = loads(line.decode("ascii"))
@@ -240,8 +245,6 @@ class _Suite:
         telemetry_class.ask, telemetry_class.at_exit = ask, at_exit
         telemetry_class.places = places
         recording.form = formed
-        # who is in a sample is chance, and no author's test should be
-        recording.takes_part = lambda *_: True
         # the two ways out; whatever else failed, nothing leaves
         ways: Any = spawn, sender.Sender
         ways[0].start, ways[1].run = _start_nothing, _send_nothing
@@ -275,7 +278,7 @@ class _Suite:
     def settle(self, *, well: bool = True) -> None:
         """Do what the programs that ran until now would do where their process ends.
 
-        `well` is false where that was seen to fail; a `sys.exit` is seen by them.
+        `well` is false where that was seen to fail.
         """
         if not self._is_process:
             while self._pending:
@@ -299,6 +302,15 @@ def _suite() -> _Suite:
     return suite
 
 
+@functools.cache
+def _installation(sample: float) -> str:
+    """Return the UUID of an installation in a sample."""
+    while True:
+        uuid = new_installation()
+        if sampling.takes_part(sample, hash_text(uuid, uuid)):
+            return uuid
+
+
 def _shown(name: str, show: Callable[[Any], object]) -> property:
     """Return a property that keeps what a program sets, and shows what `show` makes of it."""
 
@@ -312,20 +324,21 @@ def _shown(name: str, show: Callable[[Any], object]) -> property:
 
 
 def _release(version: str) -> str:
-    """Return the release that a version under development leads to; that of another is itself."""
-    if is_released(version):
+    """Return the release that a version under development leads to; else the version."""
+    from askfirst.client.mistakes import is_misspelled
+
+    if is_released(version) or is_misspelled(version):
         return version
-    numbers = re.match(r"\d+(\.\d+){1,3}", version.lstrip("vV"))
+    numbers = re.match(r"\d+(\.\d+){1,3}", version)
     found = numbers.group() if numbers else ""
     return found if is_released(found) else "1.0.0"
 
 
-def _start_nothing(_work: object, _contract: object, _env: object) -> None:
-    """Start no sender."""
+def _start_nothing(_work: object, _contract: object, _env: object) -> int:
+    return 0
 
 
 def _send_nothing(_sender: object, _patience: float = 0) -> NoReturn:
-    """Refuse a delivery that was asked for, as `telemetry send` and `erase` do."""
     raise ConnectionRefusedError(
         errno.ECONNREFUSED, "nothing is delivered in a test (askfirst.testing)", "the collector"
     )

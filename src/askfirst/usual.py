@@ -2,13 +2,11 @@
 
 What was decided and compiled at the Yes is remembered: beside the queue lies a file with the
 contract in short. Its seal is a hash over itself, the dotfile (which holds the UUID), the identity
-of the contract's file, and the versions of the tool and of this package. So an `off`, an edited
-answer or a wider contract unmakes it, and who cannot read the dotfile cannot forge it.
-Whatever is not as usual is left to `client.recording`, which decides afresh and remembers.
+of the contract's file, and the versions of the tool and of this package: whatever changes unmakes
+it, and who cannot read the dotfile cannot forge it. All else is left to `client.recording`.
 
-It is one module outside of any package, since each costs a program 0.1 ms at every command; so it
-is below `contract` and `client`. What forms an event here is what `contract.event` and the
-collector call: neither lets through what the other would refuse.
+One module outside of any package, each costs 0.1 ms; so it is below `contract` and `client`. What
+forms an event here is what `contract.event` and the collector call.
 """
 
 import os
@@ -72,8 +70,8 @@ def record(
 ) -> bool:
     """Queue the event of a command and start a delivery if one is due.
 
-    `answers` is the dotfile. False if this is no usual run: then nothing was done yet. Raises
-    OSError if the event cannot be kept, and has counted it then.
+    `answers` is the dotfile. False if this is no usual run, and nothing was done. Raises OSError
+    if the event cannot be kept, and has counted it then.
     """
     name, _ = telemetry.name_and_state()
     if forbids(name, telemetry.env) is not None:
@@ -121,7 +119,7 @@ def is_agreed(telemetry: "Telemetry", answers: bytes) -> bool:
 def recall(telemetry: "Telemetry", answers: bytes, folder: str) -> "list[str] | None":
     """Return what is remembered of a Yes that covers the contract, or None.
 
-    The digest, where in the dotfile the UUID is, commands (NO_COMMAND outside the sample), fields.
+    The digest, where in the dotfile the UUID is, commands (or NO_COMMAND), fields.
     """
     raw = read_file(os.path.join(folder, REMEMBERED), MOST_BYTES) or b""
     sealed, _, body = raw.partition(b"\n")
@@ -193,7 +191,8 @@ def add(folder: str, line: bytes) -> bool:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         mine, linked = os.fstat(fd), os.stat(path)
         same = (mine.st_ino, mine.st_dev) == (linked.st_ino, linked.st_dev)
-        if not same or mine.st_mode & 0o170000 != 0o100000 or mine.st_size > MOST_QUEUED:
+        if not same or mine.st_mode & 0o170600 != 0o100600 or mine.st_size > MOST_QUEUED:
+            os.fchmod(fd, 0o600)  # the umask may have made it of no use
             return False
         if os.write(fd, line) == len(line):
             return True
@@ -213,9 +212,9 @@ def is_due(schedule: bytes, now: int) -> bool:
 
 
 def forbids(tool: str, env: "Mapping[str, str]") -> "tuple[str, str] | None":
-    """Return the reason why nothing may be sent or asked, and the variable that says so, or None.
+    """Return why nothing may be sent or asked, a key of `consent.REASONS`, and by which variable.
 
-    The environment can only ever turn off. The reason is a key of `consent.REASONS`.
+    The environment can only ever turn off.
     """
     here = set(env)  # a look-up of what is not in os.environ costs more than all of this
     for name in CI_VARIABLES:
@@ -245,26 +244,33 @@ def find_home(env: "Mapping[str, str]") -> str:
 
 
 def find_folder(home: str, name: str, env: "Mapping[str, str]") -> str:
-    """Return the folder for what a tool has to send; it need not exist.
-
-    XDG's variables count if absolute (as XDG specifies) and nobody else's, as under `sudo -E`.
-    """
+    """Return the folder for what a tool has to send; it need not exist."""
     if sys.platform == "win32":
         place, state = env.get("LOCALAPPDATA", ""), os.path.join(home, "AppData", "Local")
     elif sys.platform == "darwin":
         place, state = "", os.path.join(home, "Library", "Application Support")
     else:
         place, state = env.get("XDG_STATE_HOME", ""), home + "/.local/state"
-    if os.path.isabs(place) and not _is_anothers(place):
-        state = place
+    if place:
+        state = own(place, state)
     return os.path.join(state, "askfirst", name)
 
 
-def _is_anothers(folder: str) -> bool:
+def own(place: str, default: str, *others: int) -> str:
+    """Return `place` if absolute and not in another user's folder, as under `sudo`; else `default`.
+
+    Folders of `others` will do.
+    """
+    absolute = os.path.isabs(place)
+    if sys.platform == "win32" or not absolute:
+        return place if absolute else default
     try:
-        return sys.platform != "win32" and os.stat(folder).st_uid != os.geteuid()
-    except OSError:
-        return False
+        return place if os.stat(place).st_uid in (os.geteuid(), *others) else default
+    except FileNotFoundError:
+        # root's may be everybody's, as /tmp is
+        return (own(os.path.dirname(place), "", 0) and place) or default
+    except OSError as error:
+        return default if isinstance(error, PermissionError) else place
 
 
 def treat(
@@ -272,8 +278,7 @@ def treat(
 ) -> "str | bool | None":
     """Return `value` in the form that may leave the machine, or None if none of it may.
 
-    `known` are the values of a `choice`, the ascending bounds of a `bucket`. Raises TypeError for a
-    type that the treatment does not take.
+    `known` are a `choice`'s values, a `bucket`'s ascending bounds. Raises TypeError for others.
     """
     if treatment == "hash":
         if isinstance(value, (str, bool, int, float)):
@@ -300,7 +305,7 @@ def bucket(bounds: "Sequence[object]", at: int) -> str:
 
 
 def _is_released(text: str) -> bool:
-    """Answer as `contract.version.is_released`, which is imported for more than numbers only."""
+    """Answer as `contract.version.is_released`, imported for more than numbers only."""
     numbers = text.split(".")
     if 2 <= len(numbers) <= 4 and all(n.isdigit() and len(n) <= 8 for n in numbers):
         return text.isascii()
@@ -368,10 +373,7 @@ def quoted(text: str) -> str:
 
 
 def dumps(value: object, quote: "Callable[[str], str]" = quoted) -> str:
-    """Write a value as compact ASCII JSON, keys in the order they have.
-
-    Raises TypeError for what is no JSON. `quote` writes text; `jsontext.dumps` has a faster one.
-    """
+    """Write a value as compact ASCII JSON. Raises TypeError for what is no JSON."""
     if isinstance(value, str):
         return quote(value)
     if value is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -35,3 +36,13 @@ def tool(tmp_path: Path) -> Iterator[Tool]:
     tool.agree()
     yield tool
     tool.close()
+
+
+@pytest.fixture
+def latin_1(tmp_path: Path) -> dict[str, str]:
+    """The environment of a locale whose encoding is ISO-8859-1."""
+    folder = tmp_path / "locales"
+    folder.mkdir()
+    how = ("localedef", "-c", "-i", "en_US", "-f", "ISO-8859-1", folder / "en_US")
+    subprocess.run(how, check=True, capture_output=True)
+    return {"LOCPATH": str(folder), "LC_ALL": "en_US"}

@@ -132,6 +132,12 @@ def test_status_says_where_nothing_can_be_kept(user: User) -> None:
     )
 
 
+def test_status_says_that_a_version_is_never_recorded(user: User) -> None:
+    why = "  version  v1.0.0 is not a released version: its commands are never recorded\n"
+    assert why in user.run("status", version="v1.0.0")[1]
+    assert "  version  " not in user.run("status")[1]
+
+
 def test_status_without_a_home(no_home: User) -> None:
     code, out, _ = no_home.run("status")
     assert code == 0
@@ -290,6 +296,24 @@ def test_log_prints_what_was_sent(user: User, receiver: Receiver) -> None:
     assert out.split(" ", 2)[1:] == ["200", event + "\n"]
 
 
+@pytest.mark.parametrize(
+    ("status", "said", "outcome"),
+    [(200, b"<html>for sale", "200-not-understood"), (503, b"{}", "503"), (99, b"", "no-answer")],
+)
+def test_log_tells_what_left_without_being_taken(
+    user: User, receiver: Receiver, status: int, said: bytes, outcome: str
+) -> None:
+    """Whoever has the domain now has the events as well; a closed port has none."""
+    user.agree()
+    [event] = user.record("start")
+    assert user.run("send")[0] == 1
+    assert user.run("log") == (0, "", "Nothing was sent from here.\n")
+    user.env.update(receiver.env)
+    receiver.status, receiver.said = status, said
+    assert user.run("send")[0] == 1
+    assert user.run("log")[1].split(" ", 2)[1:] == [outcome, event + "\n"]
+
+
 def test_log_without_a_home(no_home: User) -> None:
     assert no_home.run("log") == (0, "", "Nothing was sent from here.\n")
 
@@ -362,7 +386,8 @@ def test_erase(user: User, receiver: Receiver, pauses: list[float]) -> None:
     user.agree()
     [event] = user.record("start")
     code, out, _ = user.run("erase")
-    done = "Everything that was collected from here is deleted, and telemetry is off.\n"
+    where = receiver.env["ASKFIRST_COLLECTOR"]
+    done = f"Everything that {where} collected from here is deleted, and telemetry is off.\n"
     assert (code, out) == (0, done)
     own = json.loads(event)["installationId"]
     assert receiver.posts == [("/v1/erasures", {"tool": "tin", "installationId": own})]
@@ -445,7 +470,7 @@ def test_a_page_in_the_collectors_place_takes_and_confirms_nothing(
     waiting = user.record("start")
     assert user.run("send")[:2] == (1, "")
     assert user.record() == waiting
-    assert user.run("log")[1] == ""
+    assert user.run("log")[1].split(" ")[1] == "200-not-understood"
     assert user.run("erase")[:2] == (1, "")
     assert dotfile.read(str(user.dotfile)).erasing == json.loads(waiting[0])["installationId"]
 
@@ -524,7 +549,8 @@ def test_a_contract_that_cannot_be_used(user: User) -> None:
 
 def test_a_file_that_cannot_be_written(user: User) -> None:
     user.dotfile.mkdir()
-    assert user.run("off") == (1, "", f"telemetry: {user.dotfile}: Is a directory\n")
+    why = 'Is a directory; the contract has to set state = "xdg"'
+    assert user.run("off") == (1, "", f"telemetry: {user.dotfile}: {why}\n")
 
 
 @pytest.mark.parametrize(

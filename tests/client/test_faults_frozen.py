@@ -108,6 +108,28 @@ def test_a_zipapp_by_a_relative_path(
     assert len(receiver.ids) == 1
 
 
+def test_a_contract_that_importlib_resources_names(
+    zipped: Frozen, receiver: Receiver, archive: Path, tmp_path: Path
+) -> None:
+    """In an archive it is no path."""
+    started, _, rest = (PROGRAMS / "frozen_tool.py").read_text().partition('"telemetry.toml"')
+    named = 'importlib.resources.files(tin) / "telemetry.toml"'
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(tmp_path / "tin.pyz", "w") as new:
+        for name in old.namelist():
+            if name.startswith("askfirst"):
+                new.writestr(name, old.read(name))
+        new.writestr("__main__.py", f"import importlib.resources, tin\n{started}{named}{rest}")
+        new.writestr("tin/__init__.py", "")
+        new.writestr("tin/telemetry.toml", old.read("telemetry.toml"))
+    zipped._argv = [sys.executable, str(tmp_path / "tin.pyz")]
+    zipped.due()
+    zipped.start(**receiver.env)
+    receiver.wait()
+    zipped.settle()
+    assert len(receiver.ids) == 1
+    assert "  state    on" in zipped.run("telemetry").stdout
+
+
 @pytest.mark.slow
 @pytest.mark.needs("objdump")
 @pytest.mark.parametrize("form", ["--onedir", "--onefile"])

@@ -27,6 +27,7 @@ from askfirst.contract.loading import load
 load(os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "telemetry.toml"))
 os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})
 """
+LOAD = "import askfirst.client.transport; ''.encode('idna')"
 NO_LOCKS = """
 import fcntl
 def flock(fd, how): raise OSError(37, "No locks available")
@@ -109,6 +110,23 @@ def test_homes_with_odd_names(
     home.mkdir()
     move_in(tool, home)
     tool.start(**receiver.env)
+    receiver.wait()
+    tool.settle()
+    assert len(receiver.ids) == 1
+
+
+@pytest.mark.needs("localedef")
+@pytest.mark.parametrize("utf8", ["0", "1"])
+def test_homes_in_another_encoding(
+    tool: Tool, receiver: Receiver, tmp_path: Path, latin_1: dict[str, str], utf8: str
+) -> None:
+    """The sender finds the answer, though it may not decode paths as the host does."""
+    home = tmp_path / "jörg"
+    home.mkdir()
+    move_in(tool, home)
+    tool.env.update(receiver.env, **latin_1, PYTHONUTF8=utf8)
+    tool.env["XDG_STATE_HOME"] = str(tmp_path / "state")
+    tool.start()
     receiver.wait()
     tool.settle()
     assert len(receiver.ids) == 1
@@ -301,9 +319,128 @@ def test_another_users_state_folder(tool: Tool, tmp_path: Path) -> None:
     assert len(tool.queued()) == 1
 
 
+@as_root
+@pytest.mark.parametrize("made", [True, False], ids=["there", "not yet"])
+@pytest.mark.parametrize("variable", ["XDG_STATE_HOME", "XDG_CONFIG_HOME"])
+def test_another_users_xdg_folders(tool: Tool, tmp_path: Path, variable: str, made: bool) -> None:
+    """As after `su`: none of their folders gets one of ours, and our own answer counts."""
+    theirs = tmp_path / "theirs"
+    (theirs / "xdg" if made else theirs).mkdir(parents=True)
+    for path in (theirs, *theirs.iterdir()):
+        os.chown(path, NOBODY, NOBODY)
+    before = list(theirs.rglob("*"))
+    tool.declare('name = "tin"', 'name = "tin"\nstate = "xdg"')
+    tool.env[variable] = str(theirs / "xdg")
+    assert tool.run("telemetry", "on").returncode == 0
+    assert (tool.home / ".config/tin/telemetry.json").exists()
+    tool.start()
+    assert list(theirs.rglob("*")) == before
+    assert len(tool.queued()) == 1
+
+
+@pytest.mark.parametrize("word", ["off", "erase"])
+def test_off_in_a_shell_with_another_state_folder(
+    tool: Tool, receiver: Receiver, word: str
+) -> None:
+    """What an ordinary shell recorded is deleted too."""
+    tool.declare("http://127.0.0.1:9", receiver.env["ASKFIRST_COLLECTOR"])
+    tool.start()
+    assert len(tool.queued()) == 1
+    tool.env["XDG_STATE_HOME"] = str(tool.home / "other")
+    tool.start()
+    tool.settle()
+    assert tool.run("telemetry", word).returncode == 0
+    assert tool.kept() == [".tin"]
+
+
+@as_root
+def test_xdg_folders_behind_another_users_door(theirs: Tool, tmp_path: Path) -> None:
+    """What may not even be looked at is another's; what would be made in /tmp is our own."""
+    theirs.declare('name = "tin"', 'name = "tin"\nstate = "xdg"')
+    shutil.rmtree(theirs.home / ".local")
+    os.chown(theirs.home, NOBODY, NOBODY)
+    tmp_path.chmod(0o700)
+    theirs.env["XDG_CONFIG_HOME"] = str(tmp_path / "config")
+    with tempfile.TemporaryDirectory() as shared:
+        Path(shared).chmod(0o1777)
+        theirs.env["XDG_STATE_HOME"] = f"{shared}/made/by/us"
+        assert theirs.run("telemetry", "on", BEFORE=AS_NOBODY).returncode == 0
+        assert (theirs.home / ".config/tin/telemetry.json").exists()
+        theirs.start(BEFORE=AS_NOBODY)
+        theirs.settle()
+        assert len(queue.waiting(f"{shared}/made/by/us/askfirst/tin")) == 1
+
+
 def test_folders_are_private_whatever_the_umask(tool: Tool) -> None:
     shutil.rmtree(tool.home / ".local")
     tool.start(BEFORE="os.umask(0)")
     tool.settle()
     for path in tool.home.rglob("*"):
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+@as_root
+@pytest.mark.parametrize("umask", ["0o177", "0o777"])
+def test_folders_are_of_use_whatever_the_umask(
+    theirs: Tool, receiver: Receiver, umask: str
+) -> None:
+    """For this user who is not root; other programs have to use ~/.local as well."""
+    shutil.rmtree(theirs.home / ".local")
+    theirs.dotfile.unlink()
+    os.chown(theirs.home, NOBODY, NOBODY)
+    theirs.env.update(receiver.env, BEFORE=f"{LOAD}{AS_NOBODY}os.umask({umask})")
+    assert theirs.run("telemetry", "on").returncode == 0
+    for _ in range(3):  # the second delivery makes the queue anew
+        theirs.start()
+        theirs.delivers(receiver)
+    assert len(receiver.ids) == 3
+    for path in theirs.home.rglob("*"):
+        wanted = 0o700 if path.is_dir() else 0o600
+        assert path.stat().st_mode & 0o777 == wanted, path
+
+
+UUID = "0cc1ac2b-3a1b-4d31-a1cb-ae5d5ed9e2a1"
+BROKEN = f'{{"installationId": "{UUID}",, "versions": {{}}}}'
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("mode", "encoding"), [(0o000, "utf-8"), (0o444, "utf-8"), (0o600, "utf-16")]
+)
+def test_off_with_a_dotfile_that_cannot_be_read(theirs: Tool, mode: int, encoding: str) -> None:
+    """The identifier is gone from it, whatever else was in it stays."""
+    shutil.rmtree(theirs.home / ".local")
+    theirs.dotfile.write_bytes(BROKEN.encode(encoding))
+    theirs.dotfile.chmod(mode)
+    for path in (theirs.home, theirs.dotfile):
+        os.chown(path, NOBODY, NOBODY)
+    done = theirs.run("telemetry", "off", BEFORE=AS_NOBODY)
+    assert done.returncode == 0, done.stderr
+    kept = (theirs.home / ".tin.unreadable").read_bytes()
+    assert kept == BROKEN.replace(UUID, "-" * 36).encode(encoding)
+
+
+@as_root
+def test_off_with_a_dotfile_of_another_user(theirs: Tool) -> None:
+    """Root wrote it, as `sudo` does: it is named, and the exit code says that something is left."""
+    shutil.rmtree(theirs.home / ".local")
+    theirs.dotfile.write_text(BROKEN)
+    theirs.dotfile.chmod(0o600)
+    os.chown(theirs.home, NOBODY, NOBODY)
+    done = theirs.run("telemetry", "off", BEFORE=AS_NOBODY)
+    assert done.returncode == 1
+    aside = f"{theirs.dotfile}.unreadable"
+    why = "Operation not permitted; delete it, your identifier may be in it"
+    assert f"telemetry: {aside}: {why}\n" in done.stderr
+    assert "you turned it off" in theirs.run("telemetry", BEFORE=AS_NOBODY).stdout
+
+
+def test_off_after_an_on_that_was_killed(tool: Tool) -> None:
+    """What it left unfinished holds the identifier, and goes; what only looks alike does not."""
+    alike = tool.home / ".tin.old.tmp"
+    alike.touch()
+    kill = "os.replace = lambda *_: os.kill(os.getpid(), 9)"
+    assert tool.run("telemetry", "on", BEFORE=kill).returncode == -9
+    assert len(list(tool.home.glob(".tin.*.tmp"))) == 2
+    assert tool.run("telemetry", "off").returncode == 0
+    assert list(tool.home.glob(".tin.*")) == [alike]

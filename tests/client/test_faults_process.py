@@ -125,7 +125,9 @@ def test_closed_streams(tool: Tool, receiver: Receiver, closed: str) -> None:
     receiver.wait()
     tool.settle()
     assert len(receiver.ids) == 1
-    shell(tool, f'"$@" telemetry show {closed}')
+    for word in ("show", "log"):
+        done = shell(tool, f'"$@" telemetry {word} {closed}')
+        assert (done.returncode, "Traceback" in done.stderr) == (0, False)
 
 
 @pytest.mark.parametrize(
@@ -143,12 +145,34 @@ def test_verbose_without_stderr(tool: Tool) -> None:
     assert len(tool.queued()) == 2
 
 
+@pytest.mark.needs("localedef")
+def test_commands_in_a_terminal_that_cannot_show_it_all(
+    tool: Tool, latin_1: dict[str, str], tmp_path: Path
+) -> None:
+    """What the encoding has not is spelled out, and every command ends as ever."""
+    tool.declare("Tin CLI", "メモ帳")
+    done = tool.run("telemetry", "off", **latin_1)
+    assert (done.returncode, done.stderr[:8]) == (0, "What was")
+    assert done.stdout.startswith(r"Telemetry of \u30e1\u30e2\u5e33 is off.")
+    home = tmp_path / os.fsdecode(b"\xff")
+    home.mkdir()
+    done = tool.run("telemetry", HOME=str(home), PYTHONIOENCODING="utf-8:strict")
+    assert done.returncode == 0, done.stderr
+    assert r"\udcff/.tin (does not exist)" in done.stdout
+    tool.contract_file.unlink()
+    done = tool.run("telemetry", "--help")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("telemetry: ")
+    assert done.stderr.count("\n") < 3
+
+
 SCRIPTS = {
     "a command substitution": 'x=$("$@"); echo "$x"',
     "a pipe": '"$@" | cat',
     "stderr too": '"$@" 2>&1 | cat',
     "a third descriptor": '("$@" 3>&1) | cat',
     "many descriptors": '("$@" 3>&1 4>&1 9>&1) | cat',
+    "one far off": """python3 -c 'import os, sys; os.dup2(1, 2000); os.execv(sys.argv[1], sys.argv[1:])' "$@" | cat""",
 }
 
 
@@ -176,6 +200,24 @@ except ChildProcessError:
         tool.due()
         tool.start(AFTER=wait, **env)
         assert tool.processes()
+    tool.settle()
+
+
+def test_a_long_lived_host(tool: Tool) -> None:
+    """What forked a sender is waited for at the next record, so it is no zombie of the host's."""
+    again = """
+import time
+child, deadline = telemetry.child, time.monotonic() + 60
+while telemetry.child and time.monotonic() < deadline:
+    telemetry.record("start")
+try:
+    os.waitpid(child, os.WNOHANG)
+    print("a zombie")
+except ChildProcessError:
+    pass
+"""
+    tool.due()
+    tool.start(AFTER=again)
     tool.settle()
 
 

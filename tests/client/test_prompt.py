@@ -16,6 +16,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import pyte
 import pytest
 
 from askfirst.client import prompt
@@ -265,6 +266,28 @@ def test_narrow_terminal(program: Program, columns: int, keys: str) -> None:
     terminal.expect("ready")
     assert max(map(len, terminal.lines)) < columns, "the last column may wrap"
     assert program.answers()["versions"]["1.0.0"]["sendTelemetry"] is (keys != ENTER)
+
+
+@pytest.mark.parametrize("columns", [8, 15, 33])
+@pytest.mark.parametrize(
+    "name", ["Tin Makers", "株式会社ブリキ製作所のテレメトリ担当", "e\u0301" * 30]
+)
+def test_what_was_drawn_before_is_gone(program: Program, columns: int, name: str) -> None:
+    """On the screen itself, with letters that take two columns or none, and lines that wrap."""
+    program.declare("Tin Makers", name)
+    screen = pyte.Screen(columns, 200)
+    stream = pyte.Stream(screen)
+    terminal = program.terminal("read", columns=columns)
+    terminal.expect("> No")
+    for key, mark in ((DOWN, "> Yes"), (UP, "> No"), (DOWN, "> Yes")):
+        terminal.send(key)
+        terminal.expect("\x1b[J")
+        terminal.expect(mark)
+    terminal.send("n")
+    terminal.expect("ready")
+    stream.feed(terminal.text.partition("Nothing is collected")[0].replace("\n", "\r\n"))
+    marked = [line[:4] for line in screen.display if line.startswith("> ")]
+    assert len(marked) == 1, "\n".join(screen.display)
 
 
 PLAIN_ANSWERS: dict[str, tuple[str | bytes, bool]] = {

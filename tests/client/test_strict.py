@@ -242,3 +242,25 @@ def test_the_environment_can_make_it_strict(
     assert Telemetry.from_contract(CONTRACT, version="1.0.0").strict is strict
     assert Telemetry.from_contract(CONTRACT, version="1.0.0", strict=True).strict
     assert not Telemetry.from_contract(CONTRACT, version="1.0.0", strict=False).strict
+
+
+def test_a_version_that_is_never_recorded(made: Made) -> None:
+    """A `v` in front, as tags have it; a version under development is no mistake."""
+    made.agree()
+    made.strict.version = "v1.4.0"
+    with pytest.raises(
+        MalformedError, match=r"'v1\.4\.0' is no released version, so nothing is ever"
+    ):
+        made.strict.record("start")
+    for version in ("0", "main", "1.0.0.dev1"):
+        made.strict.version = version
+        made.strict.record("start")
+    assert made.queued() == []
+
+
+def test_a_folder_where_the_answers_belong(made: Made) -> None:
+    """The program's own: nobody can ever be asked."""
+    (made.home / ".tin").mkdir()
+    with pytest.raises(MalformedError, match='is a folder; set state = "xdg" in'):
+        made.strict.record("start")
+    made.careless.record("start")

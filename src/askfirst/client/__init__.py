@@ -1,7 +1,6 @@
 """What runs inside other people's programs; standard library only, silent, about a millisecond.
 
-Here is where a tool's files are, and how a Yes is remembered for `askfirst.usual`, the run of every
-day. The other modules are loaded on other days.
+Here: where a tool's files are, and how a Yes is remembered for `askfirst.usual`.
 """
 
 import os
@@ -13,6 +12,7 @@ from askfirst.usual import (
     find_folder,
     find_home,
     identify,
+    own,
     seal,
 )
 
@@ -54,15 +54,10 @@ def find_in(home: str, name: str, state: str, env: "Mapping[str, str]") -> Place
 
 def _config(home: str, env: "Mapping[str, str]") -> str:
     if sys.platform == "win32":
-        return _absolute(env.get("APPDATA"), os.path.join(home, "AppData", "Roaming"))
+        return own(env.get("APPDATA", ""), os.path.join(home, "AppData", "Roaming"))
     if sys.platform == "darwin":
         return os.path.join(home, "Library", "Application Support")
-    return _absolute(env.get("XDG_CONFIG_HOME"), os.path.join(home, ".config"))
-
-
-def _absolute(path: "str | None", default: str) -> str:
-    """Take an absolute path only (XDG Base Directory specification)."""
-    return path if path and os.path.isabs(path) else default
+    return own(env.get("XDG_CONFIG_HOME", ""), os.path.join(home, ".config"))
 
 
 def remember(
@@ -74,10 +69,7 @@ def remember(
     *,
     takes_part: bool = True,
 ) -> None:
-    """Keep for the next run that `answers` hold a Yes that covers the contract, if there is room.
-
-    Only a released version should come here: nothing else is recorded.
-    """
+    """Keep for the next run of this release that `answers` hold a Yes that covers the contract."""
     at = answers.find(installation.encode("ascii"))
     if not identify(telemetry) or at < 0:
         return

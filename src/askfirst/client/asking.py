@@ -30,7 +30,7 @@ def ask(telemetry: "Telemetry") -> None:
     if prompt.ask(contract, telemetry.env):
         dotfile.agree(places.dotfile, telemetry.version, contract, commands.today())
     else:
-        commands.refuse(places, telemetry.version)
+        commands.refuse(telemetry, places)
 
 
 def is_in_front() -> bool:

@@ -4,7 +4,6 @@ import os
 import sys
 import time
 
-from askfirst import MOST_ANSWERS, read_file
 from askfirst.client import dotfile, folders, log, queue, recording, spawn
 from askfirst.client.vocabulary import ALIASES, COMMANDS
 from askfirst.contract.event import new_installation
@@ -12,6 +11,7 @@ from askfirst.contract.model import ContractError
 from askfirst.contract.notice import always, describe
 from askfirst.contract.sampling import percent
 from askfirst.contract.version import is_released
+from askfirst.usual import find_folder, find_home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from askfirst.contract.model import Contract
 
 PATIENCE_S = 20.0  # how long `send` and `erase` wait for a delivery that is under way
+_UNRELEASED = "not a released version: its commands are never recorded"
 TRIES = 3  # of `erase`, before it goes on in the background at later runs
 
 
@@ -28,12 +29,14 @@ def run(telemetry: "Telemetry", argv: "list[str]") -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage."""
     words = [ALIASES.get(word, word) for word in argv if word != "--verbose"] or ["status"]
     if "--help" in words or "-h" in words:
-        return _help(telemetry)
-    if len(words) > 1 or words[0] not in COMMANDS:
+        words = ["--help"]
+    elif len(words) > 1 or words[0] not in COMMANDS:
         _error(f"telemetry: {' '.join(words)!r} is no command; use {', '.join(COMMANDS)}")
         return 2
     telemetry.verbose |= "--verbose" in argv
     try:
+        if words == ["--help"]:
+            return _help(telemetry)
         if words[0] in _RUN:
             return _RUN[words[0]](telemetry)
         places = telemetry.places()
@@ -49,10 +52,18 @@ def run(telemetry: "Telemetry", argv: "list[str]") -> int:
     return 1
 
 
-def refuse(places: "Places", version: str) -> None:
+def refuse(telemetry: "Telemetry", places: "Places", *, revoked: bool = False) -> "dotfile.Dotfile":
     """Record a No, everywhere, and leave nothing of an earlier Yes. Raises OSError."""
-    dotfile.refuse(places.dotfile, version, today())
-    queue.purge(places.folder)
+    found = dotfile.refuse(places.dotfile, telemetry.version, today(), revoked=revoked)
+    for folder in _folders(telemetry, places):
+        queue.purge(folder)
+    return found
+
+
+def _folders(telemetry: "Telemetry", places: "Places") -> "set[str]":
+    """Return where events wait, also those of a shell without XDG_STATE_HOME."""
+    name, _ = telemetry.name_and_state()
+    return {places.folder, find_folder(find_home(telemetry.env), name, {})}
 
 
 def today() -> str:
@@ -66,6 +77,8 @@ def _status(telemetry: "Telemetry") -> int:
     places = telemetry.places()
     _print(f"Telemetry of {contract.title} {telemetry.version}")
     _print(f"  state    {'on' if decision.send else 'off'}: {decision.explain()}")
+    if not is_released(telemetry.version):
+        _print(f"  version  {telemetry.version} is {_UNRELEASED}")
     if contract.sample < 1:
         _print(f"  sample   {_in_sample(contract, places)}")
     if places is not None:
@@ -111,14 +124,13 @@ def _on(telemetry: "Telemetry", places: "Places") -> int:
 def _off(telemetry: "Telemetry", places: "Places") -> int:
     contract = telemetry.contract()
     before = dotfile.read(places.dotfile)
-    found = dotfile.refuse(places.dotfile, telemetry.version, today(), revoked=True)
-    queue.purge(places.folder)
-    _blank(dotfile.aside(places.dotfile))
+    found = refuse(telemetry, places, revoked=True)
+    clean = _blank(dotfile.aside(places.dotfile))
     _say_moved(places, found)
     _print(f"Telemetry of {contract.title} is off. What was unsent is deleted.")
     if before.installation:
         _say_kept(contract)
-    return 0
+    return 0 if clean else 1
 
 
 def _say_kept(contract: "Contract") -> None:
@@ -132,15 +144,24 @@ def _say_moved(places: "Places", found: "dotfile.Dotfile") -> None:
         _error(f"{places.dotfile} could not be read; it is {dotfile.aside(places.dotfile)} now.")
 
 
-def _blank(path: str) -> None:
-    """Take the UUID out of a broken dotfile that was moved aside. Raises OSError."""
-    raw = read_file(path, MOST_ANSWERS) or b""
-    if b"installationId" in raw:
-        import re
+def _blank(path: str) -> bool:
+    """Take the UUID out of a broken dotfile, UTF-16 too; False, and said, if it may stay."""
+    if not os.path.isfile(path):
+        return True
+    import re
 
-        raw = re.sub(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", b"-" * 36, raw)
+    try:
+        os.chmod(path, 0o600)
         with open(path, "rb+") as file:
-            file.write(raw)
+            raw = file.read()
+            if b"installationId" in raw.replace(b"\0", b""):
+                uuid = rb"X{8}(-\0*X{4}){3}-\0*X{12}".replace(b"X", rb"([0-9a-fA-F]\0*)")
+                file.seek(0)
+                file.write(re.sub(uuid, lambda it: re.sub(rb"[^\0]", b"-", it[0]), raw))
+    except OSError as error:
+        _error(f"telemetry: {path}: {error.strerror}; delete it, your identifier may be in it")
+        return False
+    return True
 
 
 def _show(telemetry: "Telemetry") -> int:
@@ -156,7 +177,7 @@ def _show(telemetry: "Telemetry") -> int:
         for _, event in waiting:
             _print(event.decode("ascii"))
     if not is_released(telemetry.version):
-        _error(f"{telemetry.version} is not a released version: its commands are never recorded.")
+        _error(f"{telemetry.version} is {_UNRELEASED}.")
         return 0
     installation = _installation(places)
     if decision.send and not recording.takes_part(contract, installation):
@@ -172,7 +193,7 @@ def _show(telemetry: "Telemetry") -> int:
 def _log(telemetry: "Telemetry") -> int:
     places = telemetry.places()
     text = log.read(places.folder) if places is not None else ""
-    sys.stdout.write(text)
+    _print(text, end="")
     if not text:
         _error("Nothing was sent from here.")
     return 0
@@ -204,6 +225,8 @@ def _erase(telemetry: "Telemetry", places: "Places") -> int:
         _say_kept(contract)
         return 0
     dotfile.refuse(places.dotfile, telemetry.version, today(), revoked=True, erasing=True)
+    for folder in _folders(telemetry, places) - {places.folder}:
+        queue.purge(folder)
     queue.empty(places.folder)  # not the lock: a batch may be under way, and has to come first
     sender = _sender(telemetry, places)
     for attempt in range(TRIES):
@@ -212,7 +235,8 @@ def _erase(telemetry: "Telemetry", places: "Places") -> int:
         if sender.run(PATIENCE_S):
             if dotfile.read(places.dotfile).erasing:
                 break
-            _print("Everything that was collected from here is deleted, and telemetry is off.")
+            who = contract.collector
+            _print(f"Everything that {who} collected from here is deleted, and telemetry is off.")
             return 0
     who = "The collector"
     if sender.collector != contract.collector:
@@ -231,7 +255,6 @@ def _sender(telemetry: "Telemetry", places: "Places") -> "Sender":
 
 
 def _examples(telemetry: "Telemetry") -> "dict[str, object]":
-    """Make up a value for every field, to show its form."""
     made_up: dict[str, object] = {"hash": "example", "version": "1.0.0", "flag": True}
     return {
         name: (*field.values, *field.buckets, made_up.get(field.treatment))[0]
@@ -244,7 +267,6 @@ def _installation(places: "Places | None") -> str:
 
 
 def _in_sample(contract: "Contract", places: "Places | None") -> str:
-    """Say whether this installation takes part, if it said Yes."""
     share = f"{percent(contract.sample)} of those who say Yes"
     installation = _installation(places)
     if not installation:
@@ -261,8 +283,10 @@ def _help(telemetry: "Telemetry") -> int:
     return 0
 
 
-def _print(text: str) -> None:
-    print(text)  # noqa: T201 - the result of a command
+def _print(text: str, end: str = "\n") -> None:
+    encoding = getattr(sys.stdout, "encoding", "") or "utf-8"
+    shown = text.encode(encoding, "backslashreplace").decode(encoding)
+    print(shown, end=end)  # noqa: T201 - the result of a command
 
 
 def _error(text: str) -> None:

@@ -35,8 +35,7 @@ REASONS = {
 class Decision:
     """Whether events may be sent, whether to ask first, and why.
 
-    `log` is set when events are to be printed instead. `reason` is a key of REASONS, `detail` fills
-    its gap.
+    `log`: print them instead. `reason` is a key of REASONS, `detail` fills its gap.
     """
 
     __slots__ = ("ask", "detail", "log", "reason", "send")
@@ -72,9 +71,8 @@ def decide(
 ) -> Decision:
     """Decide from the answers on file, the version that runs, its contract and the environment.
 
-    `dotfile` is None where none can be kept. `collects_more` takes an answer and says in words what
-    the contract in force collects beyond it. `terminal` tells whether there is somebody to ask:
-    stdin and stderr are terminals.
+    `dotfile` is None where none can be kept. `collects_more` says in words what the contract
+    collects beyond an answer. `terminal`: stdin and stderr are terminals.
     """
     stop = forbids(tool, env)
     if stop is not None:

@@ -73,7 +73,7 @@ def agree(
     """Record a Yes to `contract` for `version`; makes the UUID if there is none.
 
     `today` is an ISO day, UTC. `overrule` takes back every No but those to older versions. Raises
-    OSError if the file cannot be written.
+    OSError.
     """
 
     def change(data: "dict[str, object]") -> None:
@@ -101,9 +101,8 @@ def refuse(
 ) -> Dotfile:
     """Record a No for `version`, make every earlier answer No, and delete the UUID.
 
-    `revoked` marks, with its day, that it was not an answer to the question but `telemetry off`: no
-    version asks again. `erasing` keeps the installation's hash until the collector has
-    forgotten it; while one is kept, nothing is recorded of another.
+    `revoked` marks a `telemetry off`: no version asks again. `erasing` keeps the installation's
+    hash until the collector has forgotten it; meanwhile nothing is recorded.
     """
 
     def change(data: "dict[str, object]") -> None:
@@ -170,9 +169,15 @@ def _edit(path: str, change: "Callable[[dict[str, object]], None]") -> Dotfile:
         found = read(target)
         if found.status == "unreadable":
             if os.path.isdir(target):
-                # the host program's own, perhaps: its author has to set state = "xdg"
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target)
+                # the host program's own, perhaps
+                why = 'Is a directory; the contract has to set state = "xdg"'
+                raise IsADirectoryError(errno.EISDIR, why, target)
             os.replace(target, aside(target))
         change(found.data)
         replace(target, json.dumps(found.data, indent=2).encode() + b"\n")
+        if "installationId" not in found.data:
+            for name in os.listdir(folder):  # a process that was killed may have left it
+                stem, _, number = name[:-4].rpartition(".")
+                if name.endswith(".tmp") and number.isdigit() and stem == os.path.basename(target):
+                    os.unlink(os.path.join(folder, name))
     return found

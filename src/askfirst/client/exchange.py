@@ -1,6 +1,6 @@
-"""One request over HTTP/1.1 and its answer, on a connection that ends with it (RFC 9110, RFC 9112).
+"""One request over HTTP/1.1 and its answer, on a connection of its own (RFC 9110, RFC 9112).
 
-`http.client` would do it, but imports the e-mail package: a sixth of a delivery's CPU.
+`http.client` imports the e-mail package: a sixth of a delivery's CPU.
 """
 
 import io

@@ -11,7 +11,14 @@ def make_folder(path: str) -> None:
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
-        pass
+        return
+    make_ours(path, os.stat(path).st_mode, 0o700)
+
+
+def make_ours(path: str, mode: int, wanted: int = 0o600) -> None:
+    """Undo what the umask took from the mode of what was just made."""
+    if mode & wanted != wanted:
+        os.chmod(path, wanted)
 
 
 def can_write(folder: str) -> bool:
@@ -22,7 +29,7 @@ def can_write(folder: str) -> bool:
 
 
 def put(path: str, raw: bytes) -> None:
-    """Make or replace a file of ours that can be done without: no room for it is no mistake."""
+    """Make or replace a file of ours that can be done without, if there is room."""
     try:
         replace(path, raw, sync=False)
     except OSError:  # a full disk, or no folder yet
@@ -32,12 +39,13 @@ def put(path: str, raw: bytes) -> None:
 def replace(path: str, raw: bytes, *, alone: bool = False, sync: bool = True) -> None:
     """Make or replace a file of ours. Raises OSError, and leaves no litter then.
 
-    `alone` says that no other process does it too: what a killed one left is written over.
+    If `alone`, what a killed process left is written over.
     """
     temporary = f"{path}.tmp" if alone else f"{path}.{os.getpid()}.tmp"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
     try:
         with open(os.open(temporary, flags, 0o600), "wb") as file:
+            make_ours(temporary, os.fstat(file.fileno()).st_mode)
             file.write(raw)
             if sync:
                 file.flush()
@@ -61,7 +69,9 @@ def open_own(path: str) -> int:
             if not os.path.lexists(path) or _is_file(os.lstat(path)):
                 raise
         else:
-            if _is_file(os.fstat(fd)):
+            found = os.fstat(fd)
+            if _is_file(found):
+                make_ours(path, found.st_mode)
                 return fd
             os.close(fd)
         discard(path)

@@ -43,9 +43,9 @@ def wait_lock(fd: int, seconds: float) -> "bool | None":
 
 
 def try_mark(path: str, seconds: float) -> bool:
-    """Stand in for a lock where there are none: make a file, unless another process has made it.
+    """Stand in for a lock where there are none: make a file that no other process has made.
 
-    Who makes it deletes it. One that is older than `seconds` was left by a process that was killed.
+    Who makes it deletes it; one older than `seconds` was left by a process that was killed.
     """
     for _ in range(2):
         try:
@@ -64,10 +64,9 @@ def try_mark(path: str, seconds: float) -> bool:
 
 
 class hold_folder:  # noqa: N801 - used like a function
-    """Hold a folder while the file in it is replaced; makes no file of its own.
+    """Hold a folder while the file in it is replaced.
 
-    Where folders cannot be locked (Windows, some network file systems) the replacement is still
-    atomic, and the later of two answers wins.
+    Where folders have no locks (Windows, some network file systems) the later answer wins, whole.
     """
 
     def __init__(self, folder: str) -> None:

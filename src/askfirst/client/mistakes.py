@@ -1,11 +1,10 @@
-"""The mistakes of an author that strict mode raises, each with what to do about it.
+"""The mistakes of an author that strict mode raises, each with what to do about it."""
 
-Imported in strict mode only: a user's run never pays for it.
-"""
-
+import os
 from difflib import get_close_matches
 
 from askfirst.contract.event import MalformedError, UndeclaredError, treat
+from askfirst.contract.version import is_released
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,9 +26,7 @@ def check(
 ) -> None:
     """Raise for the first thing that the contract does not have, or not in this form.
 
-    UndeclaredError for a field, or a `command` that is not None, which the contract does not
-    declare; MalformedError for a value that its field does not take. None is always taken: it
-    leaves the field out.
+    UndeclaredError for a field or a `command`; MalformedError for a value. None leaves a field out.
     """
     if command is not None and command not in contract.commands:
         remedy = f"add it to commands in [tool] of the contract of {contract.name}"
@@ -50,6 +47,21 @@ def check(
                 f"{name} takes {_TAKES[field.treatment]}, not {kind}; convert the value, or give "
                 f"the field another treatment than {field.treatment}"
             )
+
+
+def check_program(version: str, dotfile: str) -> None:
+    """Raise MalformedError for what keeps every command from being recorded."""
+    if is_misspelled(version):
+        raise MalformedError(
+            f"{version!r} is no released version, so nothing is ever recorded; drop the v"
+        )
+    if os.path.isdir(dotfile):
+        raise MalformedError(f'{dotfile} is a folder; set state = "xdg" in [tool] of the contract')
+
+
+def is_misspelled(version: str) -> bool:
+    """Tell whether a version was meant as a released one: v1.4.0."""
+    return version[:1] in "vV" and is_released(version[1:])
 
 
 def _takes(field: "Field", value: object) -> bool:

@@ -1,8 +1,7 @@
 """The question: who asks, what for, and two choices of which No is the first.
 
-Drawn on stderr, because stdout belongs to the host program. Enter alone, Ctrl-C, Ctrl-D and
-whatever is not understood are No. A plain terminal (TERM=dumb, or without single keys) asks for a
-typed y or n and redraws nothing, as a screen reader wants it.
+Drawn on stderr: stdout is the host's. Whatever is not understood is No. A plain terminal
+(TERM=dumb, or without single keys) asks for a typed y or n, as a screen reader wants it.
 """
 
 import os
@@ -42,10 +41,9 @@ def ask(contract: "Contract", env: "Mapping[str, str]") -> bool:
 
 
 def understand(burst: str, selected: int) -> "tuple[int, bool]":
-    """Read one burst of keys: return (which choice is selected, whether that is the answer).
+    """Read a burst of keys: return (which choice is selected, whether that is the answer).
 
-    A burst is what arrived at once. A letter answers only when it is the whole burst: "y" in the
-    middle of something else is not a Yes. Anything not understood is the answer No.
+    A burst arrived at once. A letter answers only if it is all of it.
     """
     word = burst.rstrip("\r\n").lower()
     if word in _YES_WORDS:
@@ -64,7 +62,6 @@ def understand(burst: str, selected: int) -> "tuple[int, bool]":
 
 
 def _typed(choices: "tuple[str, str]", write: "Callable[[str], None]", width: int) -> bool:
-    """Ask for y or n and Enter."""
     write(wrap(f"- n: {choices[0]} (Enter alone means this)\n- y: {choices[1]}", width) + "\n")
     _drop_typed()
     try:
@@ -79,9 +76,7 @@ def _typed(choices: "tuple[str, str]", write: "Callable[[str], None]", width: in
 
 
 def _drop_typed() -> None:
-    """Drop what is typed and not read: it was not typed in view of the question, or is not for the
-    host program.
-    """
+    """Drop what was typed out of view of the question, or is not for the host program."""
     try:
         import termios
 
@@ -96,7 +91,6 @@ def _chosen(
     write: "Callable[[str], None]",
     width: int,
 ) -> bool:
-    """Let the user move between the choices and press Enter."""
     write(wrap(KEYS, width) + "\n")
     selected, done = 0, False
     with keys:
@@ -120,7 +114,21 @@ def _draw(
         mark = "> " if index == selected else "  "
         rows += textwrap.wrap(mark + choice, width, subsequent_indent="  ", drop_whitespace=False)
     write("".join(row.rstrip() + "\n" for row in rows))
-    return len(rows)
+    columns = _columns()
+    return sum(_height(row.rstrip(), columns) for row in rows)
+
+
+def _height(row: str, columns: int) -> int:
+    """Return how many lines of a terminal a row takes; some letters take two columns, or none."""
+    from unicodedata import combining, east_asian_width
+
+    lines, at = 1, 0
+    for char in row:
+        cells = 2 if east_asian_width(char) in "WF" else not combining(char)
+        at += cells
+        if at > columns:
+            lines, at = lines + 1, cells
+    return lines
 
 
 class _PosixKeys:
@@ -209,7 +217,6 @@ class _WindowsKeys:
 
 
 def _raw_keys() -> "_PosixKeys | _WindowsKeys | None":
-    """Return a reader of single keys, or None where there is none."""
     if sys.platform == "win32":
         return _WindowsKeys()
     try:
@@ -219,7 +226,6 @@ def _raw_keys() -> "_PosixKeys | _WindowsKeys | None":
 
 
 def _columns() -> int:
-    """Return the width of the terminal that stderr is, in columns."""
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or 80
     except (OSError, ValueError):

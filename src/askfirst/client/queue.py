@@ -1,7 +1,7 @@
 """Events that wait to be sent: one append-only file, taken by rename under the same lock.
 
-A line is the digest of the contract that formed it, a space and the event's JSON. It begins and
-ends with a line feed: what a power cut leaves of one never swallows the next.
+A line is the contract's digest, a space and the event's JSON, between line feeds: a torn one
+never swallows the next.
 """
 
 import os
@@ -9,7 +9,7 @@ import stat
 import time
 
 from askfirst import read_file
-from askfirst.client.folders import discard, make_folder, open_own
+from askfirst.client.folders import discard, make_folder, make_ours, open_own
 from askfirst.client.lock import try_lock, wait_lock
 from askfirst.usual import MOST_QUEUED as MOST_BYTES
 from askfirst.usual import OPEN, QUEUE, as_line
@@ -156,8 +156,7 @@ def empty(folder: str) -> None:
 def _open_linked(path: str, folder: str, patience: float = PATIENCE) -> int:
     """Open and lock the queue; _BUSY or _NO_LOCKS, which are negative, if that cannot be done.
 
-    Looks again after locking: a sender may have renamed the file in between, and what is written to
-    it then would never be read (207 of 24,000 lines were lost that way before).
+    Looks again after locking: what is written to a file that a sender has just renamed is lost.
     """
     for _ in range(100):
         try:
@@ -179,13 +178,14 @@ def _open_linked(path: str, folder: str, patience: float = PATIENCE) -> int:
             os.close(fd)
             return _NO_LOCKS if taken is None else _BUSY
         if (mine.st_ino, mine.st_dev) == (linked.st_ino, linked.st_dev):
+            make_ours(path, mine.st_mode)
             return fd
         os.close(fd)
     return _BUSY
 
 
 def _append_alone(folder: str, line: bytes) -> None:
-    """Keep one event in a file of its own, where the queue cannot be locked."""
+    """Keep one event in a file of its own."""
     others = _alone(folder)
     if len(others) >= MOST_ALONE:
         for name in others[: MOST_ALONE // 2]:
@@ -193,7 +193,7 @@ def _append_alone(folder: str, line: bytes) -> None:
         add_lost(folder, MOST_ALONE // 2)
     name = f"{QUEUE}.{time.time_ns():020}-{os.getpid()}-{os.urandom(2).hex()}"
     temporary = os.path.join(folder, "." + name)
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    fd = open_own(temporary)
     kept = False
     try:
         if os.write(fd, line) == len(line):
@@ -215,13 +215,14 @@ def _alone(folder: str) -> "list[str]":
 
 
 def _forget_oldest(folder: str) -> None:
-    """Replace a full queue by its newer half, while its lock is held; count what went."""
+    """Replace a full, locked queue by its newer half; count what went."""
     path = os.path.join(folder, QUEUE)
     rows, torn = lines(path)
     kept = rows[(len(rows) + 1) // 2 :]
     temporary = os.path.join(folder, ".queue.tmp")
     try:
-        with open(temporary, "wb") as file:
+        discard(temporary)
+        with open(open_own(temporary), "wb") as file:
             file.writelines(as_line(*row) for row in kept)
         os.replace(temporary, path)
     except OSError:  # a full disk

@@ -49,6 +49,10 @@ def beyond(contract: "Contract", answer: "dict[str, object]") -> "list[str]":
 def record(telemetry: "Telemetry", command: str, values: "Mapping[str, object]") -> None:
     """Queue the event of a command if there is a Yes; start a delivery if one is due."""
     places = telemetry.places()
+    if telemetry.strict:
+        from askfirst.client import mistakes
+
+        mistakes.check_program(telemetry.version, places.dotfile if places else "")
     answers = None if places is None else read_file(places.dotfile, MOST_ANSWERS)
     found = None if places is None else dotfile.understand(answers)
     decision = decide(telemetry, terminal=False, found=found)
@@ -93,7 +97,7 @@ def takes_part(contract: "Contract", installation: str) -> bool:
 
 
 def _stay_out(telemetry: "Telemetry", answers: bytes, installation: str, folder: str) -> None:
-    """Record nothing, send nothing of what a larger sample recorded, and remember to."""
+    """Record nothing, send nothing of a larger sample, and remember to."""
     from askfirst import client, usual
     from askfirst.client import folders, queue
 
@@ -141,7 +145,6 @@ def _fits(contract: "Contract", name: str, value: object) -> bool:
 def _say_unsent(
     telemetry: "Telemetry", decision: "Decision", command: str, values: "Mapping[str, object]"
 ) -> None:
-    """Say, if that was asked for, what is not sent."""
     if not (decision.log or telemetry.verbose) or command not in telemetry.contract().commands:
         return
     if decision.log and is_released(telemetry.version):
@@ -153,6 +156,5 @@ def _say_unsent(
 
 
 def _say(text: str) -> None:
-    """Write to stderr, if there is one."""
     if sys.stderr is not None:
         print(text, file=sys.stderr, flush=True)  # noqa: T201 - asked for with --verbose or =log

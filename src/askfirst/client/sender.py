@@ -38,6 +38,8 @@ NEVER = (400, 404, 413, 415, 422)  # "this batch will never be accepted"; the bo
 class Answer:
     """What a collector said: `status` 0 if nothing; `retry_after` in seconds; `body` as JSON."""
 
+    arrived = True  # perhaps
+
     def __init__(
         self, status: int, body: object = None, retry_after: float = 0, why: str = ""
     ) -> None:
@@ -98,7 +100,6 @@ class Sender:
             self._tidy()
 
     def _alone(self, work: "Callable[[], bool]", patience: float) -> bool:
-        """Do it if no other sender runs."""
         fd = folders.open_own(os.path.join(self.folder, "sender.lock"))
         try:
             taken = wait_lock(fd, patience)
@@ -165,20 +166,24 @@ class Sender:
         if not self.allowed():
             return self._stop()
         accepted = answer.said("accepted") if answer.status == 200 else None
+        outcome, settled = str(answer.status or "no-answer"), True
         if isinstance(accepted, int):
             self.sent += accepted
             self.dropped += len(batch) - accepted
         elif answer.status in NEVER and answer.said("error"):
             self.refused += len(batch)
         else:
+            settled = False
+            outcome += "-not-understood" * (answer.status == 200)
             self._back_off(answer)
-            return False
-        self.say(f"{self.collector} answered {answer.status}: {dumps(answer.body)}")
+        if settled:
+            self.say(f"{self.collector} answered {answer.status}: {dumps(answer.body)}")
         try:
-            log.append(self.folder, now_ms(), str(answer.status), batch)
+            if answer.arrived:
+                log.append(self.folder, now_ms(), outcome, batch)
         except OSError as error:  # a full disk; what was sent must still be forgotten
             self.say(f"the log of what was sent could not be written: {error}")
-        return True
+        return settled
 
     def _stop(self) -> bool:
         """Consent is gone: leave nothing behind."""
@@ -247,7 +252,8 @@ def main() -> None:
     """
     try:
         _detach()
-        work: Any = loads(os.environ.pop("ASKFIRST_SENDER"))
+        work: Any = loads(os.environ.pop(spawn.SENDER))
+        work.update((key, os.fsdecode(work[key].encode("latin-1"))) for key in spawn.PATHS)
         Sender(_contract(work["folder"]), work, dict(os.environ)).run()
     finally:
         os._exit(0)
@@ -277,7 +283,11 @@ def _detach() -> None:
 
     if not getattr(sys, "frozen", False) and os.fork():
         os._exit(0)  # a program that waits for all its children must not wait for us
-    os.closerange(3, 1024)  # whatever the host's own parent left open: a pipe would make it wait
+    try:
+        last = max(map(int, os.listdir("/dev/fd")))
+    except OSError:
+        last = 1024
+    os.closerange(3, last + 1)  # what the host's own parent left open: a pipe would make it wait
     os.chdir("/")
     try:
         os.setsid()
@@ -290,10 +300,7 @@ def _detach() -> None:
 
 
 def _replace(path: str, rows: "list[tuple[str, bytes]]") -> bool:
-    """Keep only `rows` in a file; False if there is no room to write them.
-
-    Should the sender die then, it sends again what it has sent, and the collector knows it by id.
-    """
+    """Keep only `rows` in a file; False without room for them: they may be sent twice then."""
     try:
         folders.replace(path, b"".join(as_line(*row) for row in rows), alone=True)
     except OSError:

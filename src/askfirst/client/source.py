@@ -18,11 +18,7 @@ _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 
 
 class Source:
-    """A contract's text, by path or from a package, read at most once.
-
-    `path` may lie inside a zip archive (zipapp); `loader` is then the module loader that can read
-    it.
-    """
+    """A contract's text, by path or from an archive (by its `loader`), read at most once."""
 
     __slots__ = ("_contract", "_text", "loader", "path")
 
@@ -98,7 +94,7 @@ def _unnamed(raw: bytes) -> int:
 def parse_once(text: str, folder: str) -> "Contract":
     """Return the contract of a text; keep it in `folder`: TOML takes a fifth of a delivery's CPU.
 
-    It holds for this text and this version of the package alone. Raises ContractError.
+    For this text and this version of the package. Raises ContractError.
     """
     from askfirst.client.folders import put
     from askfirst.contract.jsontext import dumps, loads

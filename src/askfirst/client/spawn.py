@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from askfirst.contract.model import Contract
 
 SENDER = "ASKFIRST_SENDER"  # the variable that holds a sender's work
+PATHS = {"dotfile", "folder"}
 # collecting garbage costs 5 % of a process that ends before it has any
 _START = "import gc, sys; gc.disable(); sys.path.append(sys.argv[1])"
 _START += "; from askfirst.client.sender import main; main()"
 
 
 def deliver_if_due(telemetry: "Telemetry", places: "Places") -> None:
-    """Start a sender unless one was started less than `deliver_every` ago or has to back off."""
+    """Start a sender unless it is too early for one."""
     if SENDER in os.environ:
         return  # a program that was started as a sender and did not become one starts no other
     if not claim(places.folder, now_ms(), int(telemetry.deliver_every * 1000)):
@@ -33,7 +34,7 @@ def deliver_if_due(telemetry: "Telemetry", places: "Places") -> None:
     except OSError:  # inside an archive
         contract = telemetry.source.open()
     try:
-        start(job(telemetry, places), contract, dict(telemetry.env))
+        telemetry.child = start(job(telemetry, places), contract, dict(telemetry.env))
     finally:
         os.close(contract)
 
@@ -100,15 +101,27 @@ def claim(folder: str, now: int, every: int) -> bool:
         os.close(fd)
 
 
-def start(work: "dict[str, object]", contract: int, env: "dict[str, str]") -> None:
+def reap(telemetry: "Telemetry") -> None:
+    """Wait for what forked a sender, if it has ended: it would stay as a zombie."""
+    try:
+        if os.waitpid(telemetry.child, os.WNOHANG)[0] == 0:
+            return
+    except OSError:
+        pass  # the host has waited for it
+    telemetry.child = 0
+
+
+def start(work: "dict[str, object]", contract: int, env: "dict[str, str]") -> int:
     """Start a sender in a session of its own that holds nothing of this process.
 
-    `contract` is a descriptor of the contract's text. It becomes the sender's stdin: environment
-    and arguments have a size that a contract may exceed, and others can read the arguments.
+    Returns the child that forks it and ends, or 0. `contract` is a descriptor of the contract's
+    text, the sender's stdin: it may be too large for the environment, and arguments are public.
     """
     if not sys.executable:
-        return  # embedded: what is queued waits for `telemetry send`
-    env[SENDER] = dumps(work)
+        return 0  # embedded: what is queued waits for `telemetry send`
+    # a sender may decode paths in another way: -I ignores PYTHONUTF8
+    raw = {key: os.fsencode(str(work[key])).decode("latin-1") for key in PATHS & work.keys()}
+    env[SENDER] = dumps({**work, **raw})
     argv = [sys.executable, "-I", "-S", "-c", _START, _root()]
     if getattr(sys, "frozen", False):
         argv = [sys.executable]
@@ -116,7 +129,7 @@ def start(work: "dict[str, object]", contract: int, env: "dict[str, str]") -> No
         env["PYINSTALLER_RESET_ENVIRONMENT"] = "1"
     if sys.platform == "win32":
         _start_on_windows(argv, contract, env)
-        return
+        return 0
     if contract == 0:  # the host has no stdin; then there is nothing to be copied
         os.set_inheritable(contract, True)
     nothing = os.devnull
@@ -127,13 +140,12 @@ def start(work: "dict[str, object]", contract: int, env: "dict[str, str]") -> No
         *[(os.POSIX_SPAWN_CLOSE, fd) for fd in _inherited()],
     ]
     try:
-        os.posix_spawn(sys.executable, argv, env, file_actions=actions, setsid=True)
+        return os.posix_spawn(sys.executable, argv, env, file_actions=actions, setsid=True)
     except NotImplementedError:  # macOS; the sender then leaves the session itself
-        os.posix_spawn(sys.executable, argv, env, file_actions=actions)
+        return os.posix_spawn(sys.executable, argv, env, file_actions=actions)
 
 
 def _root() -> str:
-    """Return the folder, or the archive, that this package is in."""
     return os.path.dirname(os.path.dirname(HERE))
 
 

@@ -23,8 +23,7 @@ LONGEST_RETRY_AFTER_S = 7 * 86_400
 def post(url: str, body: bytes) -> Answer:
     """POST JSON and return the answer; a network that fails is an Answer with status 0.
 
-    TLS is verified with the system's roots (and SSL_CERT_FILE, SSL_CERT_DIR). Redirects are not
-    followed. For proxies see `proxy_for`.
+    TLS is verified with the system's roots (and SSL_CERT_FILE, SSL_CERT_DIR). No redirects.
     """
     headers = {
         "Content-Type": "application/json",
@@ -45,14 +44,23 @@ def post(url: str, body: bytes) -> Answer:
                 raise
             return _exchange(url, body, headers, "")  # the root may be in the system's file alone
     except (OSError, ValueError) as error:
-        return Answer(0, why=str(error) or type(error).__name__)
+        answer = _failed(error)
+        answer.arrived = False
+        return answer
+
+
+def _failed(error: Exception) -> Answer:
+    return Answer(0, why=str(error) or type(error).__name__)
 
 
 def _exchange(url: str, body: bytes, headers: "dict[str, str]", roots: str) -> Answer:
     """Connect, verifying TLS with the roots in a folder (else with all), and return the answer."""
     connection, target, more = _connect(url, roots)
     with connection:
-        status, said, raw = exchange.post(connection, target, {**more, **headers}, body)
+        try:
+            status, said, raw = exchange.post(connection, target, {**more, **headers}, body)
+        except (OSError, ValueError) as error:
+            return _failed(error)
     try:
         told = loads(raw.decode("utf-8"))
         dumps(told)  # so that it can be shown: 1e999 is read, but no number
@@ -64,8 +72,7 @@ def _exchange(url: str, body: bytes, headers: "dict[str, str]", roots: str) -> A
 def _hashed_roots() -> str:
     """Return the folder where the system keeps its roots by their hashes, or ''.
 
-    OpenSSL reads the few that it needs there. Reading the system's file with all of them costs as
-    much CPU as the rest of a delivery.
+    Reading the system's file with all of them costs as much CPU as the rest of a delivery.
     """
     folder = ssl.get_default_verify_paths().capath or ""
     if not folder or "SSL_CERT_FILE" in os.environ:
@@ -79,8 +86,7 @@ def _hashed_roots() -> str:
 def _connect(url: str, roots: str) -> "tuple[socket, str, dict[str, str]]":
     """Return a connection, the request's target, and the headers that depend on the way there.
 
-    Raises OSError, and ValueError if the proxy's URL is none that can be used; its text never holds
-    that URL.
+    Raises OSError, and ValueError, without its URL, for a proxy that cannot be used.
     """
     parts = urlsplit(url)
     secure = parts.scheme == "https"
@@ -106,7 +112,7 @@ def _connect(url: str, roots: str) -> "tuple[socket, str, dict[str, str]]":
 def _read_proxy(proxy: str) -> "tuple[str, int, dict[str, str]]":
     """Return a proxy's host, its port, and a header with the credentials in its URL (RFC 7617).
 
-    Raises ValueError, without the URL: it may hold a password, and this text is shown to people.
+    Raises ValueError, without the URL: it may hold a password.
     """
     try:
         parts = urlsplit(proxy)
@@ -127,7 +133,7 @@ def _read_proxy(proxy: str) -> "tuple[str, int, dict[str, str]]":
 def proxy_for(scheme: str, host: str, port: "int | None" = None) -> str:
     """Return the proxy's URL for a host from `<scheme>_proxy`, `all_proxy` and `no_proxy`, or ''.
 
-    Upper case will do too, but lower case wins: an empty one turns an upper-case one off.
+    Lower case wins over upper case, even empty.
     """
     if is_loopback(host) or _goes_straight(host, port or (443 if scheme == "https" else 80)):
         return ""
@@ -142,10 +148,7 @@ def proxy_for(scheme: str, host: str, port: "int | None" = None) -> str:
 
 
 def _goes_straight(host: str, port: int) -> bool:
-    """Tell whether no_proxy names a host: itself, a domain above it, `*`, each with a port or not.
-
-    Networks such as 10.0.0.0/8 are not understood.
-    """
+    """Tell whether no_proxy names a host: itself, a domain above it, `*`, with a port or not."""
     for rule in os.environ.get("no_proxy", os.environ.get("NO_PROXY", "")).lower().split(","):
         name = rule.strip()
         before, colon, digits = name.rpartition(":")
@@ -163,6 +166,8 @@ def _seconds(retry_after: str) -> float:
     """Read Retry-After: seconds or a date (RFC 9110, 10.2.3); 0 if it is neither."""
     if retry_after.isascii() and retry_after.isdigit():
         seconds = float(retry_after[:9])
+    elif not retry_after:
+        return 0.0
     else:
         import time
         from email.utils import mktime_tz, parsedate_tz

@@ -16,6 +16,6 @@ ALIASES = {"--enable": "on", "--disable": "off"}  # the wolkenkit CLI's spelling
 def is_command(words: "list[str]") -> bool:
     """Tell whether the words behind `telemetry` can only be meant for `Telemetry.run_command`.
 
-    For programs without sub-commands, of which "telemetry" alone may be an argument.
+    In programs without sub-commands it may be an argument.
     """
     return [word in COMMANDS or word in ALIASES for word in words if word != "--verbose"] == [True]

@@ -1,8 +1,4 @@
-"""values -> Event -> bytes, and back, by the same checks on both sides.
-
-The client that forms an event and the collector that receives one call the same functions here, so
-neither lets through what the other would refuse.
-"""
+"""values -> Event -> bytes, and back, by the same checks in the client and in the collector."""
 
 import os
 
@@ -43,8 +39,7 @@ class UndeclaredError(ValueError):
 class Event:
     """One recorded command, in the form that leaves the machine.
 
-    `installation_id` is 64 hex characters, `timestamp` ms UTC; `fields` maps declared names to
-    treated values.
+    `installation_id` is 64 hex characters, `timestamp` ms UTC; `fields` by declared names.
     """
 
     __slots__ = ("command", "fields", "id", "installation_id", "timestamp", "version")
@@ -88,9 +83,9 @@ def form(
 ) -> Event:
     """Form an event from raw values.
 
-    `installation` is the UUID in the dotfile, `timestamp` ms UTC. A value of None is left out, and
-    so is one that a `version` treatment does not let through. Raises UndeclaredError for a command
-    or field that the contract does not have, MalformedError for a value of the wrong type.
+    `installation` is the UUID in the dotfile, `timestamp` ms UTC. None is left out, and what a
+    `version` treatment does not let through. Raises UndeclaredError for a command or field that the
+    contract does not have, MalformedError for a value of the wrong type.
     """
     if command not in contract.commands:
         raise UndeclaredError(f"the contract declares no command {command!r}")

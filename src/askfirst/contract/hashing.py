@@ -1,7 +1,6 @@
-"""deep-hash: SHA-256 of a secret followed by a value's text.
+"""deep-hash: SHA-256 of a secret, the installation's UUID, followed by a value's text.
 
-As npm's deep-hash 1.0.1, which the wolkenkit CLI used: both make the same pseudonyms. The secret is
-the installation's UUID; it never leaves the machine.
+As npm's deep-hash 1.0.1, which the wolkenkit CLI used: both make the same pseudonyms.
 """
 
 from askfirst.usual import hash_text, leaf_text

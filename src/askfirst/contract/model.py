@@ -38,7 +38,7 @@ class ContractError(ValueError):
 class Field:
     """One thing an event may carry, how it is treated, and why it is collected.
 
-    `values` belongs to `choice`, `buckets` (ascending bounds) to `bucket`; else both are empty.
+    `values` belongs to `choice`, `buckets` (ascending bounds) to `bucket`.
     """
 
     __slots__ = ("buckets", "name", "purpose", "treatment", "values")
@@ -159,9 +159,8 @@ class Contract:
     def collects_more_than(self, agreed: "dict[str, object] | None") -> "list[str]":
         """Say, in words, what this contract collects beyond `agreed`; [] if nothing.
 
-        `agreed` is what `agreement()` gave when the user answered; None, of the wolkenkit CLI, is
-        the fields of 2018. A larger sample is not more: it takes of nobody more than they agreed
-        to. Anything not understood counts as not agreed to.
+        `agreed` is what `agreement()` gave at the answer; None, of the wolkenkit CLI, is the fields
+        of 2018. A larger sample takes of nobody more. What is not understood is not agreed to.
         """
         if agreed is None:
             agreed = AGREEMENT_OF_2018

@@ -1,7 +1,7 @@
 """Which installations take part, where a contract asks only a share of those who said Yes.
 
-The hash of an installation is a number drawn evenly from all of its size. Who has one below the
-contract's share of them takes part, and so at every larger share; a collector can check it.
+The hash of an installation is an evenly drawn number. Who has one below that share of them takes
+part, at every larger share too; a collector can check it.
 """
 
 DIGITS = 16  # of the hash, in hex: 64 bits

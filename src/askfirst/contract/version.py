@@ -21,8 +21,8 @@ _DIGITS = 8  # "20261125" is the longest number in a version anybody released
 def precedence(text: str) -> "tuple[object, ...] | None":
     """Return a key that sorts versions by precedence, or None if `text` is not a version.
 
-    Build metadata (after `+`) does not count. A dotted pre-release behind a hyphen is read
-    as SemVer, everything else as PEP 440; `1.0.0-rc.1` and `1.0.0rc1` are equal.
+    Without build metadata (`+`). A dotted pre-release behind a hyphen is read as SemVer, all else
+    as PEP 440; `1.0.0-rc.1` and `1.0.0rc1` are equal.
     """
     parsed = _parse(text)
     return None if parsed is None else parsed[0]
@@ -37,8 +37,8 @@ def is_newer(one: str, other: str) -> bool:
 def is_released(text: object) -> bool:
     """Tell whether `text` looks like a version somebody released, and like nothing else.
 
-    Two to four numbers, then at most alpha, beta, rc or post with a number. No build metadata, no
-    development builds: those can carry a commit or a machine's name.
+    Two to four numbers, then at most alpha, beta, rc or post with a number: build metadata can
+    carry a commit or a machine's name.
     """
     if not isinstance(text, str) or len(text) > _LONGEST:
         return False
