@@ -27,6 +27,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -199,6 +200,25 @@ class _Server:
         found = re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE)
         return sum(map(float, found))
 
+    @contextmanager
+    def watched(self) -> Iterator[list[float]]:
+        """Give a list that gets its resident memory (MB) each second, and once more at the end."""
+        seen: list[float] = []
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(1.0):
+                seen.append(self.resident())
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        try:
+            yield seen
+        finally:
+            ended.set()
+            thread.join()
+            seen.append(self.resident())
+
     def resident(self) -> float:
         """Return the resident memory of all its processes, shared pages shared out, in MB."""
         total = 0
@@ -244,20 +264,20 @@ def _loaded(
     close: bool = False,
 ) -> dict[str, float]:
     before = server.processor_seconds()
-    measured = load.send(
-        server.url,
-        events,
-        connections,
-        options.seconds,
-        threads=TLS_THREADS if close else options.threads,
-        close=close,
-    )
+    with server.watched() as resident:
+        measured = load.send(
+            server.url,
+            events,
+            connections,
+            options.seconds,
+            threads=TLS_THREADS if close else options.threads,
+            close=close,
+        )
     after = server.processor_seconds()
     accepted = server.counter("askfirst_events_accepted_total")
     behind = server.counter("askfirst_events_stored_total") + server.counter(
         "askfirst_events_duplicate_total"
     )
-    resident = server.resident()
     requests = accepted / events
     own, workers = (end - begin for begin, end in zip(before, after, strict=True))
     at_door = workers if options.workers > 1 else own
@@ -268,7 +288,7 @@ def _loaded(
         "events/s": accepted / measured["seconds"],
         "loaded meanwhile/s": behind / measured["seconds"],
         "drained/s": left / seconds if left > 50_000 else float("nan"),
-        "resident MB": resident,
+        "resident MB": max(resident),
         "door µs/request": at_door / requests * 1e6,
         "loader µs/event": own / max(behind, 1) * 1e6 if options.workers > 1 else float("nan"),
     }

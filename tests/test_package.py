@@ -256,7 +256,7 @@ def serve(askfirst: Path, contract: Path, libraries: str, home: Path) -> None:
             assert process.stderr is not None
             url = process.stderr.readline().split()[-1]
             assert url.startswith("http://127.0.0.1:"), url
-            connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+            connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=120)
             batch = json.dumps({"tool": "stratus", "events": [make_event()]})
             connection.request("POST", "/v1/events", batch, {"Content-Type": "application/json"})
             answer = connection.getresponse()

@@ -177,9 +177,10 @@ class Telemetry:
 
         recording.record(self, command, given)
 
-    def forget(self, *, verbose: bool) -> None:
-        """Forget the values that `set` was given; for integrations, where a command ends."""
-        self._values, self.verbose = {}, verbose
+    def forget(self, *, verbose: bool) -> "dict[str, object]":
+        """Return and forget what `set` was given; for integrations, where a command ends."""
+        values, self._values, self.verbose = self._values, {}, verbose
+        return values
 
     def run_command(self, argv: "Sequence[str]") -> int:
         """Run `<tool> telemetry …`; `argv` begins behind `telemetry`. Returns an exit code."""

@@ -32,6 +32,7 @@ from tests.collector.serving import Server, make_event, servers
 STRATUS = Path(__file__).parents[2] / "examples" / "stratus" / "stratus" / "telemetry.toml"
 TEXT = STRATUS.read_text()
 PAST = dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)
+TOMORROW = dt.datetime.now(dt.timezone.utc).date() + dt.timedelta(days=1)
 WIDER = TEXT.replace('"reload"]', '"reload", "status"]')
 HOST = "telemetry.example.org"
 NOBODY = "http://127.0.0.1:1"
@@ -144,8 +145,8 @@ def test_the_example_is_well_and_nothing_is_stored(
 
 
 def quality(server: Server) -> Any:
-    """What the store counts, this day included."""
-    return server.answer(f"quality?as_of={dt.datetime.now(dt.timezone.utc).date()}")
+    """What the store counts, this day included, and the next, should it begin meanwhile."""
+    return server.answer(f"quality?as_of={TOMORROW}")
 
 
 def counted(server: Server) -> list[str]:
@@ -237,10 +238,10 @@ def test_an_authority_that_this_machine_does_not_trust(
 
 
 def test_a_collector_that_is_down() -> None:
-    with socket.socket() as taken:
+    with socket.socket() as taken:  # and held, but nobody listens
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    found = checks(contract_at(f"https://127.0.0.1:{port}"), failing=True)
+        found = checks(contract_at(f"https://127.0.0.1:{port}"), failing=True)
     assert found["collector"] == {
         "check": "collector",
         "level": "fail",

@@ -180,6 +180,7 @@ def _refuses(server: Server) -> bool:
 
 def failure(server: Server) -> str:
     """Return the one line with which it ended, exit code 1."""
+    server.process.wait(180)
     assert server.wait() == 1
     assert server.output == []
     [line] = server.lines

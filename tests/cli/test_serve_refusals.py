@@ -13,6 +13,7 @@ from tests.collector.retrying import stopped, workers_of
 from tests.collector.serving import CONTRACT, Server, make_event, servers
 
 Start = Callable[..., Server]
+REFUSAL_S = 180  # for ten of them it waits for a lock
 
 
 @pytest.fixture
@@ -35,6 +36,7 @@ def words(tmp_path: Path, contract: str) -> tuple[str, ...]:
 
 def refusal(server: Server, code: int = 1) -> str:
     """Return the last line of a collector that did not start."""
+    server.process.wait(REFUSAL_S)
     assert server.wait() == code
     assert server.output == []
     assert "Traceback" not in server.errors

@@ -124,7 +124,7 @@ def test_an_export_shows_a_bar_on_a_terminal(place: Path, tmp_path: Path, ending
     with open(outer, "rb", buffering=0) as terminal, contextlib.suppress(OSError):
         while piece := terminal.read(4096):
             said += piece
-    assert process.wait(30) == 0
+    assert process.wait(120) == 0
     assert "exporting" in (text := said.decode())
     assert "━" in text
     assert "3 events" in text

@@ -168,7 +168,7 @@ def test_a_copy_shows_a_bar_on_a_terminal(url: str, tmp_path: Path) -> None:
     with open(outer, "rb", buffering=0) as terminal, contextlib.suppress(OSError):
         while piece := terminal.read(4096):
             said += piece
-    assert process.wait(60) == 0
+    assert process.wait(120) == 0
     assert "copying" in (text := said.decode())
     assert "━" in text
     assert "3 events" in text

@@ -6,14 +6,16 @@ import fcntl
 import os
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 PATIENCE_S = 120  # for what takes less than a second on a machine that is free
 UP, DOWN, ENTER = "\x1b[A", "\x1b[B", "\r"
@@ -22,6 +24,20 @@ CTRL_C, CTRL_D = "\x03", "\x04"
 # a session leader that opens a terminal by its name gets it as its controlling terminal
 _FOREGROUND = 'i=$1 o=$2 e=$3; shift 3; exec "$@" <"$i" >"$o" 2>"$e"'
 _BACKGROUND = 'i=$1 o=$2 e=$3; shift 3; exec <"$i" >"$o" 2>"$e"; set -m; "$@" & wait $!'
+
+
+@contextmanager
+def _no_signals_ignored() -> Iterator[None]:
+    """What is started here has signals as in a terminal, though these tests run under `nohup`."""
+    numbers = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+    ignored = [number for number in numbers if signal.getsignal(number) == signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
 
 
 class Terminal:
@@ -49,12 +65,13 @@ class Terminal:
         if typed:
             self.send(typed)
         script = _BACKGROUND if background else _FOREGROUND
-        self._process = subprocess.Popen(
-            ["sh", "-c", script, "sh", stdin or name, stdout or name, stderr or name, *argv],
-            env=env,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with _no_signals_ignored():
+            self._process = subprocess.Popen(
+                ["sh", "-c", script, "sh", stdin or name, stdout or name, stderr or name, *argv],
+                env=env,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
         self._raw = b""
         self._seen = 0  # characters
 

@@ -27,7 +27,7 @@ from tests.collector.hostile.wire import processes
 from tests.collector.serving import DEADLINE, Server, make_event
 
 PATIENCE = 240.0  # seconds that a client goes on trying to deliver one batch
-PORTS = range(12_000, 32_000)
+PORTS, SIGNS = range(12_000, 22_000), 10_000  # above its port
 _signs: list[socket.socket] = []  # of the ports that this process has
 
 
@@ -149,12 +149,12 @@ def free_port() -> int:
 
     It is below those that a system gives to whoever asks for any, and to clients: one of them could
     be had by another server, or by a client that calls itself, while what is to listen here is not
-    there. For other tests the same port of UDP, which is kept, is the sign that it is taken.
+    there. For other tests a port of UDP, which is kept, is the sign that it is taken.
     """
     for port in random.SystemRandom().sample(PORTS, len(PORTS)):
         sign = socket.socket(type=socket.SOCK_DGRAM)
         try:
-            sign.bind(("127.0.0.1", port))
+            sign.bind(("127.0.0.1", port + SIGNS))
             socket.create_server(("127.0.0.1", port)).close()
         except OSError:
             sign.close()

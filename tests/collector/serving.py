@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from askfirst.contract.event import now_ms
 
 RUN = "from askfirst.__main__ import main; main()"
-DEADLINE = 60.0  # seconds; what takes one here may take many where others work too
+DEADLINE = 120.0  # seconds; what takes one here may take many where others work too
 CONTRACT = """
 [tool]
 name = "stratus"
@@ -95,12 +95,14 @@ class Answer:
 class Server:
     """A real `askfirst serve`, in a process and a home of its own."""
 
-    def __init__(self, home: Path, *words: str, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, home: Path, *words: str, context: ssl.SSLContext | None = None, run: str = RUN
+    ) -> None:
         self.home = home
         self.lines: list[str] = []
         self.output: list[bytes] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-c", RUN, *words],
+            [sys.executable, "-c", run, *words],
             env=environment(home),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack, closing
 from datetime import date, datetime, timedelta, timezone
+from http.client import HTTPException
 from operator import gt
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def held(cluster: Cluster, database: str) -> int:
     """Return how many events both shards have, -1 if one does not answer yet."""
     try:
         return int(cluster.servers[0].ask(f"SELECT count() FROM {database}.events FINAL"))
-    except OSError:
+    except (OSError, HTTPException):
         return -1
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 PROMPT = re.compile(r"(?:\(\.venv\) )?\[(\d+)\]ready> ")
-PATIENCE_S = 300  # pip on a busy machine
+PATIENCE_S = 1200  # pip on a busy machine
 FIRST, SECOND = "first", "second"
 
 

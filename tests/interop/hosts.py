@@ -16,7 +16,7 @@ HOSTS = Path("/etc/hosts")
 NAME = "telemetry.wolkenkit.io"
 ADDRESS = "127.0.0.43"  # loopback, and most likely nobody else's
 PORT = 443
-PATIENCE_S = 180  # for the tests of another process that hold the name
+PATIENCE_S = 600  # for the tests of another process that hold the name
 
 # begins with a line feed: the file need not end with one, and is to be as it was
 ENTRY = f"\n{ADDRESS} {NAME} # for a test of askfirst\n".encode()

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -161,9 +162,7 @@ def own_group() -> Path:
     top = next(Path(row[1]) for row in mounts if row[2] == "cgroup2")
     rows = Path("/proc/self/cgroup").read_text().splitlines()
     mine = next(row.removeprefix("0::/") for row in rows if row.startswith("0::"))
-    group = top / mine / f"askfirst-test-{os.getpid()}"
-    group.mkdir()
-    return group
+    return Path(tempfile.mkdtemp(prefix="askfirst-test-", dir=top / mine))
 
 
 def is_removed(group: Path) -> bool:

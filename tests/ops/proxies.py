@@ -90,14 +90,14 @@ CONFIGS = {"nginx": nginx_config, "caddy": caddy_config}
 # waiting for what never comes need not take as long as it does
 HURRIED = {
     "nginx": [
-        ("client_header_timeout 10s", "client_header_timeout 3s"),
-        ("client_body_timeout 30s", "client_body_timeout 3s"),
-        ("proxy_read_timeout 120s", "proxy_read_timeout 3s"),
+        ("client_header_timeout 10s", "client_header_timeout 5s"),
+        ("client_body_timeout 30s", "client_body_timeout 5s"),
+        ("proxy_read_timeout 120s", "proxy_read_timeout 5s"),
     ],
     "caddy": [
-        ("read_header 10s", "read_header 3s"),
-        ("read_body 30s", "read_body 3s"),
-        ("response_header_timeout 120s", "response_header_timeout 3s"),
+        ("read_header 10s", "read_header 5s"),
+        ("read_body 30s", "read_body 5s"),
+        ("response_header_timeout 120s", "response_header_timeout 5s"),
     ],
 }
 

@@ -80,10 +80,10 @@ def provoke(running: Proxy, collector: Server) -> None:
         ]
         for number, provocation in enumerate(PROVOCATIONS, 1):
             provocation(running, f"{PEERS}{number}")
+        assert post(running, f"{PEERS}100").status == 200
+        a_collector_that_hangs(running, f"{PEERS}101", collector)
         for future in waiting:
             future.result()
-    assert post(running, f"{PEERS}100").status == 200
-    a_collector_that_hangs(running, f"{PEERS}101", collector)
     a_collector_that_is_gone(running, f"{PEERS}102", collector)
 
 

@@ -32,7 +32,9 @@ PACKAGE = "@chdb/lib-linux-x64-gnu"
 VERSION = "26.7.3-stable.1"
 NPM_PATIENCE_S = 600  # 178 MB
 START_PATIENCE_S = 180  # on a machine that does much else; 2 s are usual
-PORTS = range(10_000, 32_768)  # below those that the system gives to whoever connects
+PORTS = range(
+    22_000, 32_768
+)  # below what the system gives, above what collectors get (retrying.py)
 ATTEMPTS = 5  # to find ports that nobody takes meanwhile
 ELSEWHERE = "ASKFIRST_CLICKHOUSE"
 HERE = Path(__file__).parent

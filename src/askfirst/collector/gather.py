@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from array import array
+from collections.abc import Callable
+from typing import Any
 
 from askfirst.collector.frames import EventsFrame
 from askfirst.stores.base import DAY_MS, Counts, Events, Position
@@ -42,6 +44,18 @@ class Batch:
         return [columns.events() for columns in self._columns.values()]
 
 
+class _Once(dict[str | bool | None, str | bool | None]):
+    """Gives for a value the first one that was equal.
+
+    Decoding makes each text anew, up to a hundred bytes for each event and field, though there are
+    few different ones; and what is the same object is compared at once.
+    """
+
+    def __missing__(self, value: str | bool | None) -> str | bool | None:
+        self[value] = value
+        return value
+
+
 class _Columns:
     """The events of one tool, so far."""
 
@@ -51,6 +65,7 @@ class _Columns:
         self._version: list[str] = []
         self._command: list[str] = []
         self._fields: dict[str, list[str | bool | None]] = {}
+        self._once: Callable[[Any], Any] = _Once().__getitem__
 
     def add(self, frame: EventsFrame, size: int) -> None:
         events, before = self._events, len(self._version)
@@ -58,13 +73,13 @@ class _Columns:
         self._moments += frame.timestamp
         events.received.extend([frame.received] * size)
         events.installation += frame.installation
-        self._version += frame.version
-        self._command += frame.command
+        self._version += map(self._once, frame.version)
+        self._command += map(self._once, frame.command)
         for name, values in frame.fields.items():
             column = self._fields.setdefault(name, [])
             if len(column) < before:
                 column += [None] * (before - len(column))
-            column += values
+            column += map(self._once, values)
 
     def events(self) -> Events:
         events, size = self._events, len(self._version)

@@ -11,7 +11,7 @@ import argparse
 import os
 import sys
 
-from askfirst.client.vocabulary import COMMANDS, is_command
+from askfirst import may_be_yes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class _Instrumented:
 
     def __init__(self, parser: "Any", telemetry: "Telemetry") -> None:
         self.telemetry = telemetry
-        self.ending = _Ending(telemetry)
+        self.ending: _Ending = vars(telemetry).setdefault("ending", _Ending(telemetry))
         self.is_single = _subparsers(parser) is None
         self.joined: list[Any] = []
         self.verbose: set[str] = set()
@@ -94,15 +94,18 @@ class _Instrumented:
         self.path, self.is_verbose = "", False
         given = None if args is None else list(args)
         words = sys.argv[1:] if given is None else given
-        if self.is_single and words[:1] == ["telemetry"] and is_command(words[1:]):
-            sys.exit(self.telemetry.run_command(words[1:]))
+        if self.is_single and words[:1] == ["telemetry"]:
+            from askfirst.client.vocabulary import is_command
+
+            if is_command(words[1:]):
+                sys.exit(self.telemetry.run_command(words[1:]))
         return given
 
     def begin(self, parsed: "Any") -> None:
         own = any(getattr(parsed, name, False) for name in self.verbose)
         self.telemetry.verbose = own or self.is_verbose
         self.telemetry.ask()
-        self.ending.expect(_only(self.telemetry) if self.is_single else self.path)
+        self.ending.expect(self, None if self.is_single else self.path)
 
     def noting(self, path: str, parse: "Callable[..., Any]") -> "Callable[..., Any]":
         """Return a sub-command's way of parsing; the deepest is called last."""
@@ -142,12 +145,19 @@ def _add_telemetry(parser: "Any", telemetry: "Telemetry") -> None:
     parse = added.parse_known_args
 
     def run(args: "Any", _: "Any") -> "Any":
+        if "--enable" not in added._option_string_actions:
+            _fill(added)
         parsed, rest = parse(args)
         if rest:
             parser.error(f"unrecognized arguments: {' '.join(rest)}")
         sys.exit(telemetry.run_command(getattr(parsed, _WORDS)))
 
     added.parse_known_args = run
+
+
+def _fill(added: "Any") -> None:
+    from askfirst.client.vocabulary import COMMANDS
+
     added.set_defaults(**{_WORDS: []})
     choices = list(COMMANDS)
     text = f"one of {', '.join(choices)}; {choices[0]} if left out"
@@ -189,15 +199,15 @@ def _parsers(parser: "Any", path: str) -> "Iterator[tuple[str, Any]]":
             yield from _parsers(child, f"{path} {name}".lstrip())
 
 
-def _watch_exit() -> "list[object]":
-    """Return a list to which every status given to `sys.exit` will be added.
+def _watch_exit() -> "list[tuple[object, int]]":
+    """Return a list of every status that `sys.exit` will be given, and where.
 
     From the import of this module on: in `sys.exit(main())` it is taken before `main` runs.
     """
     exit_, statuses = sys.exit, []
 
     def watched(status: "Any" = None, /) -> "Any":
-        statuses.append(status)
+        statuses.append((status, _outermost_frame().f_lasti))
         exit_(status)
 
     sys.exit = watched
@@ -208,33 +218,42 @@ _STATUSES = _watch_exit()
 
 
 class _Ending:
-    """Records a command where the process ends well; the last one, if it parses twice."""
+    """Records a command where the process ends well; one for all parsers of a telemetry."""
 
     def __init__(self, telemetry: "Telemetry") -> None:
         self.telemetry = telemetry
-        self.command = ""
-        self._pid = 0
-        self._crash: object = None
-        self._outermost: Any = None
+        self.command: str | None = ""
+        self._by: object = None
+        self._pid = self._begun = 0
 
-    def expect(self, command: str) -> None:
-        self.command = command
+    def expect(self, by: object, command: "str | None") -> None:
+        """Begin a command, or name it anew; None is the contract's only one."""
+        exits = len(_STATUSES) > self._begun
+        if self._pid and (exits or by is not self._by):
+            self._record(exits)  # the host went on after it
+            self.telemetry.forget(verbose=self.telemetry.verbose)
+        self._by, self.command = by, command
         if self._pid:
             return
         self._pid = os.getpid()
         self._crash = getattr(sys, "last_value", None)
         self._outermost = _outermost_frame()
-        _STATUSES.clear()
+        self._begun = len(_STATUSES)
         self.telemetry.at_exit(self._record)
 
     def _record(self, well: bool = True) -> None:
         crashed = getattr(sys, "last_value", None) is not self._crash  # an unhandled exception
         pid, self._pid = self._pid, 0
-        if not well or crashed or os.getpid() != pid:  # or in a fork's child
+        exits = _STATUSES[self._begun :]
+        failed = crashed or any(status not in (None, 0) for status, _ in exits)
+        if not well or failed or os.getpid() != pid:  # or in a fork's child
             return
-        if _STATUSES[-1] in (None, 0) if _STATUSES else _has_returned(self._outermost):
-            self.telemetry.record_if_declared(self.command)
-        elif self.telemetry.verbose and not _STATUSES:
+        # a status after which the outermost frame did more was caught
+        at = self._outermost.f_lasti
+        if _has_returned(self._outermost) or (exits and exits[-1][1] == at):
+            command = _only(self.telemetry) if self.command is None else self.command
+            self.telemetry.record_if_declared(command)
+        elif self.telemetry.verbose:
             sys.stderr.write(
                 "telemetry: nothing is recorded: the program ended with `raise SystemExit`, of "
                 "which the code cannot be seen; `sys.exit` can.\n"
@@ -253,21 +272,16 @@ def _has_returned(frame: "Any") -> bool:
     """Tell whether a frame has ended by its last statement, not by an exception."""
     if frame is _outermost_frame():
         return True  # it still runs: in a test, which goes on after its command has ended
-    returns = [code.co_code[-2] for code in (_constant.__code__, _variable.__code__)]
+    returns = [code.__code__.co_code[-2] for code in (lambda: None, lambda value: value)]
     return frame.f_code.co_code[frame.f_lasti] in returns
 
 
-def _constant() -> None:
-    return None
-
-
-def _variable(value: object) -> object:
-    return value
-
-
 def _only(telemetry: "Telemetry") -> str:
-    """Return the one command of a program that has no sub-commands."""
+    """Return the one command of a program that has no sub-commands; "" after a plain No."""
     try:
+        answers = b"true" if telemetry.verbose else telemetry.answers()
+        if answers is not None and not may_be_yes(answers):
+            return ""
         commands = telemetry.contract().commands
     except ValueError:
         return ""

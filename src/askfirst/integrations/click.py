@@ -1,6 +1,6 @@
 """`instrument(cli, telemetry)` for a click command or group.
 
-`observe` is for typer too, which has a copy of click inside: `Framework` says what differs, and
+`observe` is for typer too, which has a click of its own: `Framework` says what differs, and
 `instrument` alone imports click. A second module would cost each run 0.1 ms.
 """
 
@@ -8,14 +8,15 @@ from askfirst import guarded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     import click
 
     from askfirst import Telemetry
 
-_DONE = "_askfirst_instrumented"
+_OF = "_askfirst_of"
+_DONE = "_askfirst_wrapped"
+_RAN = "_askfirst_ran"
 
 
 def instrument(cli: "click.Command", telemetry: "Telemetry") -> None:
@@ -26,23 +27,15 @@ def instrument(cli: "click.Command", telemetry: "Telemetry") -> None:
     """
     import click
 
-    def flag(
-        option: str, text: str, remember: "Callable[[click.Context], None] | None"
-    ) -> "click.Option":
-        if remember is None:
-            return click.Option([option], is_flag=True, help=text)
+    def flag(option: str, text: str, remember: "Any") -> "click.Option":
+        how: Any = {}
+        if remember is not None:
+            how = {"expose_value": False, "callback": lambda c, _, given: given and remember(c)}
+        return click.Option([option], is_flag=True, help=text, **how)
 
-        def noted(ctx: "click.Context", _: "click.Parameter", given: bool) -> None:
-            if given:
-                remember(ctx)
-
-        return click.Option([option], is_flag=True, expose_value=False, callback=noted, help=text)
-
-    observe(
-        cli,
-        telemetry,
-        Framework(group=click.Group, command=click.Command, ended=click.exceptions.Exit, flag=flag),
-    )
+    ended = click.exceptions.Exit
+    framework = Framework(group=click.Group, command=click.Command, ended=ended, flag=flag)
+    observe(cli, telemetry, framework)
 
 
 class Framework:
@@ -53,65 +46,57 @@ class Framework:
     called with the context when it was given.
     """
 
-    __slots__ = ("command", "ended", "flag", "group")
-
-    def __init__(
-        self,
-        *,
-        group: "Callable[..., Any]",
-        command: "Callable[..., Any]",
-        ended: "Any",
-        flag: "Callable[[str, str, Callable[[Any], None] | None], Any]",
-    ) -> None:
-        self.group = group
-        self.command = command
-        self.ended = ended
-        self.flag = flag
+    def __init__(self, *, group: "Any", command: "Any", ended: "Any", flag: "Any") -> None:
+        self.group, self.command, self.ended, self.flag = group, command, ended, flag
 
 
 def observe(root: "Any", telemetry: "Telemetry", framework: Framework) -> None:
     """Make a tree of commands ask first and record what the contract allows."""
-    if getattr(root, _DONE, None) is telemetry:
+    if getattr(root, _OF, None) is telemetry:
         return
+    setattr(root, _OF, telemetry)
     if _is_group(root) and not getattr(root, "chain", False):  # which takes no groups
-        root.add_command(_telemetry_group(root, telemetry, framework), "telemetry")
+        _add_telemetry(root, telemetry, framework)
     else:
         _join_telemetry(root, telemetry)
-    _wrap(root, telemetry, framework)
+    _wrap(root, framework)
 
 
-def _wrap(command: "Any", telemetry: "Telemetry", framework: Framework) -> None:
+def _wrap(command: "Any", framework: Framework) -> None:
     """Observe one command, once; commands below a group as they are found."""
-    if getattr(command, _DONE, None) is telemetry:
+    if hasattr(command, _DONE):
         return
-    setattr(command, _DONE, telemetry)
+    setattr(command, _DONE, True)
     if _is_group(command):
-        _wrap_group(command, telemetry, framework)
+        _wrap_group(command, framework)
     else:
         _join_verbose(command, framework)
-    _wrap_invoke(command, telemetry, framework)
+    _wrap_invoke(command, framework)
 
 
 def _is_group(command: "Any") -> bool:
     return hasattr(command, "resolve_command")
 
 
-def _wrap_group(group: "Any", telemetry: "Telemetry", framework: Framework) -> None:
+def _wrap_group(group: "Any", framework: Framework) -> None:
     resolve = group.resolve_command
 
     def resolve_command(ctx: "Any", args: "list[str]") -> "tuple[Any, Any, list[str]]":
         name, found, rest = resolve(ctx, args)
         if found is not None:
-            _wrap(found, telemetry, framework)
+            _wrap(found, framework)
         return name, found, rest
 
     group.resolve_command = resolve_command
 
 
-def _wrap_invoke(command: "Any", telemetry: "Telemetry", framework: Framework) -> None:
+def _wrap_invoke(command: "Any", framework: Framework) -> None:
     invoke = command.invoke
 
     def observed(ctx: "Any") -> "Any":
+        telemetry = getattr(ctx.find_root().command, _OF, None)
+        if telemetry is None:
+            return invoke(ctx)  # in a program that is not instrumented
         is_run = not (_is_group(command) and _has_subcommand(ctx))
         verbose, well = telemetry.verbose, False
         if is_run:
@@ -121,15 +106,18 @@ def _wrap_invoke(command: "Any", telemetry: "Telemetry", framework: Framework) -
             result = invoke(ctx)
         except (framework.ended, SystemExit) as end:
             code: Any = end.code if isinstance(end, SystemExit) else end.exit_code
-            well = is_run and code in (None, 0)
+            well = code in (None, 0)
             raise
         else:
-            well = is_run
+            well = True
             return result
         finally:
-            if well:
-                _record(telemetry, ctx)
-            telemetry.forget(verbose=verbose)  # a shell of the host's may run another
+            if is_run:
+                _note(telemetry, ctx, well)
+            if ctx.parent is None:
+                for ran in ctx.meta.get(_RAN, ()) if well else ():
+                    telemetry.record_if_declared(*ran)
+                telemetry.forget(verbose=verbose)  # a shell of the host's may run another
 
     command.invoke = observed
 
@@ -140,8 +128,11 @@ def _look(telemetry: "Telemetry", ctx: "Any") -> None:
 
 
 @guarded
-def _record(telemetry: "Telemetry", ctx: "Any") -> None:
-    telemetry.record_if_declared(_path(ctx))
+def _note(telemetry: "Telemetry", ctx: "Any", well: bool) -> None:
+    """Keep what ended well until the run is over, which may still fail."""
+    values = telemetry.forget(verbose=telemetry.verbose)
+    if well:
+        ctx.meta.setdefault(_RAN, []).append((_path(ctx), values))
 
 
 def _has_subcommand(ctx: "Any") -> bool:
@@ -216,47 +207,46 @@ def _join_telemetry(command: "Any", telemetry: "Telemetry") -> None:
     command.parse_args = parse_args
 
 
-def _telemetry_group(root: "Any", telemetry: "Telemetry", framework: Framework) -> "Any":
-    """Return `<tool> telemetry`, which is filled when it is used: most runs never do."""
+def _add_telemetry(root: "Any", telemetry: "Telemetry", framework: Framework) -> None:
+    """Add `<tool> telemetry`, which is filled when it is used: most runs never do."""
     # typer's help is drawn by a setting that commands hand down
     style = {k: getattr(root, k) for k in ("rich_markup_mode",) if hasattr(root, k)}
     text = "Whether usage data is shared, and what."
     group = framework.group(name="telemetry", help=text, invoke_without_command=True, **style)
-    setattr(group, _DONE, telemetry)
+    setattr(group, _DONE, True)
     make_context, invoke = group.make_context, group.invoke
 
-    def fill() -> None:
+    def filled(*args: "Any", **kwargs: "Any") -> "Any":
         if group.params:
-            return
+            return make_context(*args, **kwargs)
         from askfirst.client.vocabulary import COMMANDS
 
         for option, name in (("--enable", "on"), ("--disable", "off")):
             group.params.append(framework.flag(option, f"The same as `{name}`.", None))
-        verbose = framework.flag("--verbose", "Say more.", None)
+        group.params.append(framework.flag("--verbose", "Say more.", None))
         for name, text in COMMANDS.items():
-            run = _run(name, telemetry, framework)
-            command = framework.command(
-                name=name, help=text, params=[verbose], callback=run, **style
-            )
-            setattr(command, _DONE, telemetry)
-            group.add_command(command)
 
-    def filled(*args: "Any", **kwargs: "Any") -> "Any":
-        fill()
+            def run(verbose: bool, name: str = name) -> None:
+                telemetry.verbose |= verbose
+                raise framework.ended(telemetry.run_command([name]))
+
+            given = group.params[2:]
+            command = framework.command(name=name, help=text, params=given, callback=run, **style)
+            setattr(command, _DONE, True)
+            group.add_command(command)
         return make_context(*args, **kwargs)
 
     def alone(ctx: "Any") -> "Any":
+        telemetry.verbose |= ctx.params["verbose"]
         if _has_subcommand(ctx):
             return invoke(ctx)
         name = "on" if ctx.params["enable"] else "off" if ctx.params["disable"] else "status"
         raise framework.ended(telemetry.run_command([name]))
 
     group.make_context, group.invoke = filled, alone
-    return group
-
-
-def _run(name: str, telemetry: "Telemetry", framework: Framework) -> "Callable[[bool], None]":
-    def run(verbose: bool) -> None:
-        raise framework.ended(telemetry.run_command([name] + ["--verbose"] * bool(verbose)))
-
-    return run
+    if hasattr(root, "add_command"):
+        root.add_command(group, "telemetry")
+    # a lazy group finds and lists in its own way
+    find, names = root.get_command, root.list_commands
+    root.get_command = lambda ctx, name: group if name == "telemetry" else find(ctx, name)
+    root.list_commands = lambda ctx: [*dict.fromkeys([*names(ctx), "telemetry"])]

@@ -42,14 +42,14 @@ def test_a_store_that_another_process_holds_says_so_in_one_line(tmp_path):
         with pytest.raises(StoreHeldError, match="another process") as caught:
             open_store(path)
         holder.stdin.close()
-        holder.wait(30)
+        holder.wait(120)
     assert "\n" not in str(caught.value)
     open_store(path).close()
 
 
 def test_what_was_loaded_survives_a_kill(tmp_path):
     with run(LOAD_AND_DIE, tmp_path / "store") as process:
-        process.wait(60)
+        process.wait(120)
 
     store = open_store(tmp_path / "store")
     again = store.load([events({"id": 1, "application.name": "a" * 64})], {})

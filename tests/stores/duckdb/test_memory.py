@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from askfirst.stores.base import Loaded, StoreError
 from askfirst.stores.duckdb import memory
 from askfirst.stores.opening import open_store
+from tests.stores.making import events
 
 
 def limit(store):
@@ -22,6 +24,17 @@ def test_a_store_takes_more_for_a_question_only(tmp_path):
             raise KeyError
         assert limit(store) == "200.0 MiB"
     assert limit(store) == f"{memory.LOADING}.0 MiB"
+    store.close()
+
+
+def test_a_load_that_needs_more_than_it_may_have_is_possible_the_next_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "LOADING", 4)
+    store = open_store(tmp_path / "store")
+    many = [events(*({"id": n, "who": n} for n in range(30_000)))]
+    with pytest.raises(StoreError, match="block of size"):
+        store.load(many, {})
+    assert store.load(many, {}) == Loaded(30_000, 0)
+    assert store.check() == []
     store.close()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import duckdb
 
 MIB = 1 << 20
-LOADING = 48  # MiB; the whole collector stays at about 250, and what does not fit is spilled
+LOADING = 48  # MiB, sealing included; what does not fit is spilled, which costs a load 4 %
 READING = 256  # or rewriting, all of it
 # The largest question on 50 million events fits; with LOADING it would take ten times as long.
 ASKING = 1024
@@ -21,12 +21,19 @@ class Memory:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+        self._least = LOADING
         self._wanted: list[int] = []
         self._changing = threading.Lock()
 
     def move(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Look after another instance from now on, which begins with LOADING."""
         self._connection = connection
+
+    def was_too_little(self) -> None:
+        """Allow READING from the next change on, whatever is done: something could not be spilled,
+        and is tried again.
+        """
+        self._least = READING
 
     @contextlib.contextmanager
     def of(self, mib: int) -> Iterator[None]:
@@ -43,7 +50,7 @@ class Memory:
             # refused by a DuckDB whose settings cannot be changed (see connecting.py), or because a
             # load under way holds more at this moment; the next question's end tries again
             with contextlib.suppress(duckdb.Error), self._connection.cursor() as cursor:
-                cursor.execute(setting(max([LOADING, *self._wanted])))
+                cursor.execute(setting(max([self._least, *self._wanted])))
 
 
 def setting(mib: int) -> str:
