@@ -149,6 +149,7 @@ def test_stdin_can_be_one_of_the_two(file: str) -> None:
         "old": parse(GOOD).digest,
         "new": parse(narrower).digest,
         "widens": False,
+        "startsOver": False,
         "more": [],
         "changes": [
             {

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -74,9 +75,9 @@ def test_following_what_it_shows_works(tmp_path: Path, framework: str) -> None:
     if framework == "argparse":  # when the sub-commands are added
         place = "        add_db(sub)\n"
         assert place in source
-        source = source.replace(place, place + "    " + line, 1)
+        source = source.replace(place, place + textwrap.indent(line, "    "), 1)
     else:
-        source += line.strip() + "\n"
+        source += textwrap.dedent(line)
     (package / "cli.py").write_text(source)
     status = subprocess.run(
         [sys.executable, "-c", "import tin.cli as t; t.main()", "telemetry", "status"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -123,7 +124,7 @@ def _compare(contract: Contract, file: str, form: str | None, path: str) -> None
 
 
 def _remedy(file: str, form: str, path: str) -> str:
-    return f"askfirst contract notice {file} --form {form} -o {path}"
+    return shlex.join(["askfirst", "contract", "notice", file, "--form", form, "-o", path])
 
 
 def _write(contract: Contract, form: str | None, path: str) -> None:
@@ -164,19 +165,20 @@ HEADINGS = {
     difference.NARROWS: "Collects less:",
     difference.NEUTRAL: "Neither more nor less:",
 }
+STARTED_OVER = "Nobody's answer is found again: everybody is asked from the start."
 ASKED_AGAIN = "Users who said Yes will be asked again, and nothing is sent until they answer."
 
 
 @command.command()
 @click.argument("old")
 @click.argument("new")
-@click.option("--check", "guard", is_flag=True, help="Exit 1 if NEW collects more than OLD.")
+@click.option("--check", "guard", is_flag=True, help="Exit 1 if users are asked again.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def diff(old: str, new: str, *, guard: bool, as_json: bool) -> None:
     """Say in words what changes from one contract to another.
 
     Whether NEW collects more is decided by the code that decides it on users' machines. To compare
-    with the last commit: git show HEAD:telemetry.toml | askfirst contract diff - telemetry.toml
+    with the last commit: git show HEAD:./telemetry.toml | askfirst contract diff - telemetry.toml
     """
     if old == new == STDIN:
         raise click.UsageError("stdin can be one of the two, not both")
@@ -188,6 +190,7 @@ def diff(old: str, new: str, *, guard: bool, as_json: bool) -> None:
             "new": after.digest,
             "widens": found.widens,
             "more": found.more,
+            "startsOver": found.starts_over,
             "changes": [change.as_dict() for change in found.changes],
         }
         click.echo(json.dumps(answer, indent=2))
@@ -195,6 +198,10 @@ def diff(old: str, new: str, *, guard: bool, as_json: bool) -> None:
         _say(found)
     if guard and found.widens:
         raise Failure(f"{new} collects more than {old}: {', '.join(found.more)}. {ASKED_AGAIN}")
+    if guard and found.starts_over:
+        raise Failure(
+            f"with {new} answers are looked for elsewhere than with {old}. {STARTED_OVER}"
+        )
 
 
 def _say(found: difference.Difference) -> None:
@@ -207,6 +214,8 @@ def _say(found: difference.Difference) -> None:
             click.echo()
     if found.widens:
         click.echo(ASKED_AGAIN)
+    elif found.starts_over:
+        click.echo(STARTED_OVER)
     elif found.changes:
         click.echo("A Yes carries over: nobody is asked again because of this.")
     else:

@@ -16,6 +16,7 @@ from askfirst.contract.notice import describe
 WIDENS, NARROWS, NEUTRAL = "widens", "narrows", "neutral"
 EFFECTS = (WIDENS, NARROWS, NEUTRAL)
 AGREED = ("treatment", "values", "buckets")  # what `Field.agreement` holds, told in one sentence
+STARTING_OVER = ("tool.name", "tool.state")
 _REMARKS = {
     "name": "another dotfile: to its users it is another tool, and they are asked from the start",
     "state": "answers are looked for elsewhere: everybody is asked from the start",
@@ -45,6 +46,11 @@ class Difference:
     @property
     def widens(self) -> bool:
         return bool(self.more)
+
+    @property
+    def starts_over(self) -> bool:
+        """Whether answers are looked for elsewhere, so that the earlier ones are not found."""
+        return any(change.key in STARTING_OVER for change in self.changes)
 
 
 def compare(old: Contract, new: Contract) -> Difference:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import ssl
 import textwrap
 import time
@@ -209,7 +210,7 @@ def _dropped(event: dict[str, Any], rules: Rules) -> DropReason | None:
 def _notice(contract: Contract, path: str, given: str | None) -> Check:
     """Compare the notice that is published with the contract."""
     place = Path(given) if given else _near(Path(path).resolve().parent)
-    make = f"askfirst contract notice {path} -o {given or NOTICE}"
+    make = shlex.join(["askfirst", "contract", "notice", path, "-o", given or NOTICE])
     if place is None or not place.is_file():
         where = given or f"{NOTICE} beside the contract or above it"
         return Check("notice", FAIL if given else WARN, f"there is no {where}", make)
@@ -220,7 +221,7 @@ def _notice(contract: Contract, path: str, given: str | None) -> Check:
         return Check("notice", FAIL, f"{shown} cannot be read: {error}", make)
     trouble = notices.stale(text, contract)
     if trouble:
-        remedy = f"askfirst contract notice {path} -o {shown}"
+        remedy = shlex.join(["askfirst", "contract", "notice", path, "-o", shown])
         return Check("notice", FAIL, f"{shown} {trouble}", remedy)
     blanks = len(notices.BLANK.findall(text))
     if blanks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -318,12 +319,24 @@ def _line_to_add(found: _Found) -> str:
     top = (
         f"from askfirst import Telemetry\nfrom askfirst.integrations.{framework} import instrument"
     )
-    top += f"\nfrom {found.module.partition('.')[0]} import __version__"
-    line = f'instrument({name}, Telemetry.from_contract("{CONTRACT}", version=__version__))'
+    holder, module = _holder_of_version(found)
+    if program.file.resolve() != holder.resolve():
+        top += f"\nfrom {module} import __version__"
+    line = (
+        f'telemetry = Telemetry.from_contract("{CONTRACT}", version=__version__)\n'
+        f"instrument({name}, telemetry)"
+    )
     return (
         f"In {where}, at the top:\n{_indented(top)}\n"
-        f"and {when}, the one line:\n{_indented(line)}{unsure}"
+        f"and {when}, what asks and records:\n{_indented(line)}{unsure}"
     )
+
+
+def _holder_of_version(found: _Found) -> tuple[Path, str]:
+    """Return the file that has, or should have, the version, and the module that it is."""
+    package = found.module.partition(".")[0]
+    top = found.folder / package
+    return (top / "__init__.py" if top.is_dir() else top.with_suffix(".py")), package
 
 
 def _version_to_add(found: _Found) -> list[str]:
@@ -331,16 +344,15 @@ def _version_to_add(found: _Found) -> list[str]:
 
     importlib.metadata would know it too, but takes 30 ms of every run of the program.
     """
-    package = found.module.partition(".")[0]
-    init = found.folder / package / "__init__.py"
+    holder, _ = _holder_of_version(found)
     try:
-        if "__version__" in init.read_text(encoding="utf-8", errors="replace"):
+        if "__version__" in holder.read_text(encoding="utf-8", errors="replace"):
             return []
     except FileNotFoundError:
         pass
     line = f'__version__ = "{found.project.version or "1.0.0"}"'
     return [
-        f"Give {_shown(init)} the version, and let pyproject.toml read it from there:\n"
+        f"Give {_shown(holder)} the version, and let pyproject.toml read it from there:\n"
         + _indented(line)
     ]
 
@@ -385,6 +397,6 @@ def _indented(text: str) -> str:
 def _shown(path: Path) -> str:
     """Return a path as somebody in this folder would type it."""
     try:
-        return os.path.relpath(path)
+        return shlex.quote(os.path.relpath(path))
     except ValueError:  # another drive
-        return str(path)
+        return shlex.quote(str(path))

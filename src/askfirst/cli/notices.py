@@ -181,7 +181,7 @@ or for longer, you are asked again first, and until you answer nothing is sent.
 def art30(contract: Contract) -> str:
     """Return the record of processing activities that GDPR, Art. 30(1) has a controller keep."""
     fields = ", ".join(f"{field.name} ({field.treatment})" for field in contract.fields.values())
-    purposes = "; ".join(_cell(purpose) for purpose in _purposes(contract))
+    purposes = "; ".join(_purposes(contract))
     rows = {
         "Processing activity": f"Usage data of {contract.title} (`{contract.name}`), opt-in",
         "Controller, (a)": f"{contract.organisation}; address below",
@@ -208,7 +208,7 @@ def art30(contract: Contract) -> str:
         "readable by the collector's user alone. More below",
         "Contract": f"`{contract.digest}`",
     }
-    body = "\n".join(f"| {_cell(what)} | {text} |" for what, text in rows.items())
+    body = "\n".join(f"| {_cell(what)} | {_cell(text)} |" for what, text in rows.items())
     return f"""# Record of processing: usage data of {contract.title}
 
 Under Art. 30(1) of the General Data Protection Regulation; letters as there.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -44,12 +45,16 @@ class Program:
 def read_program(folder: Path, module: str, attribute: str, framework: str = "") -> Program:
     """Read the program that starts at `module:attribute`; `folder` is what is on sys.path for it.
 
-    Raises OSError if the module is not there, SyntaxError if one is no Python.
+    Raises OSError if the module is not there, SyntaxError if it is no Python. Another file that
+    cannot be read, or is none, is passed over: an editor's lock, a template.
     """
     start = module_file(folder, module)
     package = module.partition(".")[0]
     sources = {module: start} | dict(_modules(folder, package))
-    trees = {name: ast.parse(path.read_bytes(), str(path)) for name, path in sources.items()}
+    trees = {module: ast.parse(start.read_bytes(), str(start))}
+    for name, path in sources.items():
+        with suppress(OSError, SyntaxError, ValueError):
+            trees.setdefault(name, ast.parse(path.read_bytes(), str(path)))
     kind = framework or _framework(trees, module)
     modules = {name: _Module(name, sources[name], tree) for name, tree in trees.items()}
     for each in modules.values():

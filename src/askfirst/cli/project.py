@@ -38,7 +38,7 @@ class Project:
         uv = _table(self.tables, "uv", "build-backend").get("module-root")
         if isinstance(uv, str):
             named.insert(0, self.root / uv)
-        where = _table(self.tables, "setuptools", "packages", "find").get("where", [])
+        where = _list(_table(self.tables, "setuptools", "packages", "find"), "where")
         named += [self.root / name for name in where if isinstance(name, str)]
         layout = _table(self.tables, "setuptools", "package-dir").get("")
         if isinstance(layout, str):
@@ -51,7 +51,7 @@ def read_project(root: Path) -> Project:
     path = root / "pyproject.toml"
     data: dict[str, Any] = {}
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         if not (root / "setup.cfg").is_file():
             raise Failure(
@@ -75,8 +75,8 @@ def _read_standard(found: Project, project: dict[str, Any]) -> None:
     found.distribution = _text(project, "name")
     found.version = _text(project, "version")
     found.scripts.update(_texts(project, "scripts"))
-    found.dependencies = [str(row) for row in project.get("dependencies", [])]
-    people = [*project.get("authors", []), *project.get("maintainers", [])]
+    found.dependencies = [str(row) for row in _list(project, "dependencies")]
+    people = [*_list(project, "authors"), *_list(project, "maintainers")]
     for person in people:
         if isinstance(person, dict):
             found.author = found.author or _text(person, "name")
@@ -91,7 +91,7 @@ def _read_poetry(found: Project, poetry: dict[str, Any]) -> None:
     found.scripts.update(_texts(poetry, "scripts"))
     found.dependencies += _table(poetry, "dependencies")
     found.page = found.page or _text(poetry, "repository") or _text(poetry, "homepage")
-    for person in poetry.get("authors", []):
+    for person in _list(poetry, "authors"):
         name, _, rest = str(person).partition("<")
         found.author = found.author or name.strip()
         found.email = found.email or rest.rstrip("> ")
@@ -100,7 +100,7 @@ def _read_poetry(found: Project, poetry: dict[str, Any]) -> None:
 def _read_setup_cfg(found: Project, path: Path) -> None:
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read_string(path.read_text(encoding="utf-8"))
+        parser.read_string(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, configparser.Error) as error:
         raise Failure(f"{path} cannot be read: {error}") from error
     lines = parser.get("options.entry_points", "console_scripts", fallback="").splitlines()
@@ -130,6 +130,11 @@ def _table(data: dict[str, Any], *path: str) -> dict[str, Any]:
 def _text(table: dict[str, Any], key: str) -> str:
     value = table.get(key)
     return value.strip() if isinstance(value, str) else ""
+
+
+def _list(table: dict[str, Any], key: str) -> list[Any]:
+    found = table.get(key)
+    return found if isinstance(found, list) else []
 
 
 def _texts(table: dict[str, Any], key: str) -> dict[str, str]:

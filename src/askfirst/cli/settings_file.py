@@ -34,7 +34,7 @@ def _read(context: click.Context, _parameter: click.Parameter, name: str | None)
     if name is None:
         return
     try:
-        values = tomllib.loads(Path(name).read_text(encoding="utf-8"))
+        values = tomllib.loads(Path(name).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise Failure(f"{name} cannot be read: {error.strerror}") from error
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are

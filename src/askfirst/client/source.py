@@ -32,7 +32,7 @@ class Source:
         """Return the contract's text. Raises ContractError."""
         if not self._text:
             try:
-                self._text = self._read().decode("utf-8")
+                self._text = self._read().decode("utf-8").lstrip("\ufeff")
             except (OSError, UnicodeDecodeError) as error:
                 from askfirst.contract.model import ContractError
 

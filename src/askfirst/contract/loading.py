@@ -37,7 +37,7 @@ def load(path: "str | os.PathLike[str]") -> Contract:
     except OSError as error:
         raise ContractError(source, [f"cannot be read: {error.strerror}"]) from error
     try:
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8").lstrip("\ufeff")
     except UnicodeDecodeError as error:
         raise ContractError(source, [f"is not UTF-8 text (byte {error.start})"]) from error
     return parse(text, source)
@@ -51,7 +51,7 @@ def parse(text: str, source: str = "telemetry.toml") -> Contract:
         from askfirst._vendor import tomli as tomllib  # type: ignore[no-redef, unused-ignore]
     try:
         data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ContractError(source, [f"is not TOML: {error}"]) from error
     return from_data(data, source)
 
@@ -163,7 +163,7 @@ class _Reader:
         if not isinstance(value, str) or not value.strip():
             found = "is missing" if value is None else f"{value!r} is not text"
             self.bad(key, f'{found}; write {key.rpartition(".")[2]} = "…"')
-        elif len(value) > LONGEST_TEXT or not value.isprintable():
+        elif len(value) > LONGEST_TEXT or not _is_plain(value):
             # a line break or an escape sequence here would let a contract repaint the prompt
             self.bad(key, f"must be one line of at most {LONGEST_TEXT} printable characters")
         return str(value)
@@ -247,7 +247,7 @@ class _Reader:
             isinstance(value, list)
             and 1 <= len(value) <= 100
             and all(isinstance(v, str) and 1 <= len(v) <= LONGEST_LABEL for v in value)
-            and all(v.isprintable() for v in value)
+            and all(map(_is_plain, value))
             and len(set(value)) == len(value)
         )
         if not plain:
@@ -303,10 +303,18 @@ def _day(value: object) -> str:
 
     if isinstance(value, str):
         try:
-            return dt.date.fromisoformat(value).isoformat()
+            day = dt.date.fromisoformat(value).isoformat()
         except ValueError:
             return ""
+        return day if day == value else ""  # 3.11 reads more than 3.10
     return value.isoformat() if type(value) is dt.date else ""
+
+
+def _is_plain(text: str) -> bool:
+    """Whatever version of Unicode this Python knows."""
+    from unicodedata import category
+
+    return all(c.isprintable() or category(c) == "Cn" for c in text)
 
 
 def _is_command(name: object) -> bool:
