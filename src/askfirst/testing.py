@@ -1,7 +1,7 @@
 """For the tests of an instrumented program: a pytest plugin, loaded wherever askfirst is installed.
 
-This process and every child that inherits its environment send and ask nothing, and do not touch
-the answers of whoever runs the tests. What `_Suite.close` replaces stays so until the process ends.
+This process, and every child with its environment, sends and asks nothing and touches no answer of
+whoever runs the tests. What `_Suite.close` replaces stays so.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Recorded(Sequence[RecordedEvent]):
 
     @property
     def consent(self) -> Consent:
-        """What the user has answered; may be set, for every tool, at any time in a test."""
+        """What the user has answered, to every tool; may be set at any time."""
         return self._consent
 
     @consent.setter
@@ -202,7 +202,7 @@ class _Outcome:
 
 
 class _Suite:
-    """This process, as one that runs tests: what is closed in it, and what a test records."""
+    """What is closed in this process, and what a test records."""
 
     def __init__(self) -> None:
         self.recorded: Recorded | None = None
@@ -211,7 +211,7 @@ class _Suite:
         self._is_process = False
 
     def close(self) -> None:
-        """Put this suite between every `Telemetry`, made or yet to be made, and the world."""
+        """Put this suite between every `Telemetry` and the world."""
         telemetry_class: Any = Telemetry
         telemetry_class.env = _shown("env", self._env)
         telemetry_class.strict = _shown("strict", self._strict)
@@ -296,7 +296,7 @@ class _Suite:
 
 @functools.cache
 def _suite() -> _Suite:
-    """Return the one suite of this process, closed since it was first asked for."""
+    """Return the suite of this process, closed when first asked for."""
     suite = _Suite()
     suite.close()
     return suite
@@ -363,6 +363,6 @@ def pytest_runtest_teardown() -> None:
 
 @pytest.fixture
 def askfirst_recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
-    """What this test's commands record; the user has said Yes unless the test says otherwise."""
+    """What this test's commands record; the user said Yes unless the test says otherwise."""
     with _suite().recording(Recorded(tmp_path_factory.mktemp("askfirst"))) as recorded:
         yield recorded

@@ -44,7 +44,7 @@ def load(path: "str | os.PathLike[str]") -> Contract:
 
 
 def parse(text: str, source: str = "telemetry.toml") -> Contract:
-    """Read a contract from TOML text. Raises ContractError; `source` names the text in it."""
+    """Read a contract from TOML text, named `source` in a ContractError."""
     try:
         import tomllib  # type: ignore[import-not-found, unused-ignore]
     except ModuleNotFoundError:  # Python 3.10
@@ -57,7 +57,7 @@ def parse(text: str, source: str = "telemetry.toml") -> Contract:
 
 
 def from_data(data: "dict[str, Any]", source: str) -> Contract:
-    """Check a contract in the shape of `telemetry.toml`, and return it. Raises ContractError."""
+    """Check and return a contract in the shape of `telemetry.toml`. Raises ContractError."""
     problems: list[str] = []
     contract = _Reader(problems).contract(data)
     if problems or contract is None:
@@ -114,7 +114,7 @@ def collector_url(contract: Contract, env: "Mapping[str, str]") -> str:
 
 
 class _Reader:
-    """Reads parsed TOML and collects every problem, so that an author mends all of them at once."""
+    """Reads parsed TOML and collects every problem, to be mended at once."""
 
     def __init__(self, problems: "list[str]") -> None:
         self.problems = problems
