@@ -250,3 +250,24 @@ def test_a_group_that_holds_itself_ends(tmp_path: Path) -> None:
 def test_a_module_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         module_file(tmp_path, "tin.cli")
+
+
+def test_what_is_no_python_is_passed_over_but_for_where_the_program_starts(tmp_path: Path) -> None:
+    """An editor's lock, a template of source, a folder with the name of a module."""
+    (tmp_path / "tin" / "chart.py").mkdir(parents=True)
+    (tmp_path / "tin" / ".#cli.py").symlink_to("nobody@nowhere.1:2")
+    found = read(tmp_path, {"cli.py": ONE, "template.py": "def {{ name }}(:"})
+    assert found.commands == ["start"]
+    with pytest.raises(SyntaxError):
+        read(tmp_path, {"cli.py": "def ("})
+
+
+ONE = """
+import click
+
+@click.group()
+def main(): ...
+
+@main.command()
+def start(): ...
+"""

@@ -16,7 +16,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -52,6 +52,8 @@ def command(*, end: bool) -> None:
     Runs until Ctrl-C, so that you can look around, or ends with --exit. Exit code 1 if an answer
     differs from the truth.
     """
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        signal.signal(number, _leave)  # the terminal is closed: the same as Ctrl-C
     example = _example()
     with tempfile.TemporaryDirectory(prefix="askfirst-demo-") as name:
         folder = Path(name)
@@ -74,6 +76,10 @@ def command(*, end: bool) -> None:
             if not end:
                 click.echo("Ctrl-C ends it and deletes everything.")
                 _wait()
+
+
+def _leave(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _example() -> Path:

@@ -83,6 +83,11 @@ def command(target: str | None, *, file: str | None, notice: str | None, as_json
             raise Failure(f"{target} is neither a file nor a command on PATH; install it first")
         found = file or program.contract()
         if found is None:
+            if not program.distribution:
+                raise Failure(
+                    f"which Python runs {program.path} cannot be told, so what came with it is "
+                    "unknown; say with --contract where its telemetry.toml is"
+                )
             raise Failure(
                 f"{target} comes without a telemetry.toml: ship it as package data, beside the "
                 "file that calls from_contract, or say with --contract where it is"
@@ -348,6 +353,7 @@ def _now() -> int:
 def _say(check: Check) -> None:
     """Print a check as it is made: its level, its name, what was found, and what to do."""
     console = Console(highlight=False, soft_wrap=True)
+    console.width = max(console.width, 18 + terminal.NARROWEST)
     width = min(console.width, terminal.WIDTH) - 18
     lines = textwrap.wrap(check.text, width, break_on_hyphens=False, break_long_words=False)
     if check.remedy:

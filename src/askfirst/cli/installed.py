@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,7 @@ for point in importlib.metadata.entry_points(group="console_scripts", name=sys.a
     }
 print(json.dumps(found))
 """
+_THROUGH_SH = re.compile(r'\'\'\'exec\' "?(.+?)"? "\$0" "\$@"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,10 @@ def find(command: str) -> Installed | None:
     path = shutil.which(command) or shutil.which(command, path=str(beside))
     if path is None:
         return None
-    done = _run([_interpreter(path), "-c", _PROBE, Path(path).stem], folder=os.sep)
+    python = _interpreter(path)
+    if python is None:
+        return Installed(command, path)
+    done = _run([python, "-c", _PROBE, Path(path).name.removesuffix(".exe")], folder=os.sep)
     try:
         facts: dict[str, Any] = json.loads(done.output)
         origin = json.loads(facts.get("origin", "{}"))
@@ -97,16 +102,21 @@ def ask(program: Installed, *words: str) -> Said:
     return _run([program.path, *words])
 
 
-def _interpreter(path: str) -> str:
-    """Return the Python that a script names in its first line; else the one that runs this."""
+def _interpreter(path: str) -> str | None:
+    """Return the Python that a script names in its first lines; None if it may be any.
+
+    What cannot be read, or is no script, is asked of the Python that runs this.
+    """
     try:
         with Path(path).open("rb") as file:
-            line = file.readline(1000)
+            lines = [file.readline(1000).decode("utf-8", "replace").strip() for _ in range(2)]
     except OSError:  # it may be run, but not read
         return sys.executable
-    name = Path(line[2:].strip().decode("utf-8", "replace"))
-    named = line.startswith(b"#!") and "python" in name.name and name.is_file()
-    return str(name) if named else sys.executable
+    if not lines[0].startswith("#!"):
+        return sys.executable
+    through_sh = _THROUGH_SH.match(lines[1])  # for a name with a space, or a long one
+    name = Path(through_sh[1] if through_sh else lines[0][2:].strip())
+    return str(name) if "python" in name.name and name.is_file() else None
 
 
 def _run(words: list[str], folder: str | None = None) -> Said:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
+import os
 import signal
 import sys
+from typing import Any
 
 import click
 
@@ -35,6 +39,15 @@ class Failure(click.ClickException):
 class _Lazy(click.Group):
     """A group that imports a subcommand when it is used."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            if error.errno != errno.ENOSPC or error.filename is not None:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer goes nowhere
+            sys.exit(f"askfirst: what it prints cannot be written: {error.strerror}")
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
@@ -55,3 +68,6 @@ class _Lazy(click.Group):
 @click.version_option(__version__, prog_name="askfirst")
 def root() -> None:
     """Telemetry for command-line tools that asks first."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a letter that a terminal has not is no failure
+            stream.reconfigure(errors="backslashreplace")

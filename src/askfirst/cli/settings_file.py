@@ -60,10 +60,13 @@ def _options(command: click.Command) -> dict[str, click.Option]:
 
 def _texts(file: str, key: str, value: Any, option: click.Option) -> str | list[str]:
     """Return a value as the command line would have it, so that one place says what is valid."""
+    if option.is_flag and isinstance(value, bool):
+        return str(value).lower()
     rows = value if option.multiple and isinstance(value, list) else [value]
     # a bool is an int, and int(True) a port
     if not all(isinstance(row, (str, int, float)) and not isinstance(row, bool) for row in rows):
         wanted = "a text, or a list of texts" if option.multiple else "a text or a number"
+        wanted = "true or false" if option.is_flag else wanted
         raise Failure(f"{file}: {key} is {wanted}, as on the command line")
     texts = [str(row) for row in rows]
     return texts if option.multiple else texts[0]

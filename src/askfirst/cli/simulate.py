@@ -98,6 +98,8 @@ def command(
         )
     except ValueError as error:
         raise Failure(str(error)) from error
+    except OverflowError as error:
+        raise Failure("--days and --end lead to days that no calendar here has") from error
     if server is not None:
         _to_server(server, population)
     elif store is not None:

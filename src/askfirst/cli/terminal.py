@@ -22,6 +22,7 @@ from askfirst.questions.sampling import interval_of, rate_of
 from askfirst.questions.sentences import number
 
 WIDTH = 80  # a wider terminal gets no more: lines of text are best read short
+NARROWEST = 20  # below that a terminal breaks lines as it likes
 NOTHING = "no event yet"
 SHOWN_DAYS, SHOWN_COHORTS = 14, 16
 SHOWN_WEEKS = (1, 2, 3, 4, 8, 12, 26, 52)  # after the first; all are in --json
@@ -44,7 +45,7 @@ def show(asked: Asked, answers: Answers) -> None:
     """Print the first of the reports asked for to stdout; the others go into its charts."""
     report = asked.reports[0]
     console = Console(file=sys.stdout, highlight=False, soft_wrap=False)
-    console.width = min(console.width, WIDTH)
+    console.width = max(min(console.width, WIDTH), NARROWEST)
     tool = asked.tool or "the tool"
     title = f"{report}, as of {asked.as_of}" + (f": {asked.tool}" if asked.tool else "")
     console.print(Text(title, "bold"))
