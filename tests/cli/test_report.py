@@ -22,9 +22,10 @@ from askfirst import questions
 from askfirst.cli.main import root
 from askfirst.cli.report import REPORTS
 from askfirst.contract.model import Contract
+from askfirst.stores.base import DAY_MS
 from askfirst.stores.opening import open_store
 from tests.questions.conftest import the_day
-from tests.stores.making import TOOL, contract, events
+from tests.stores.making import DAY, TOOL, contract, events
 
 AS_OF = the_day(40).isoformat()
 CAPTION = "Counts only installations that said Yes."
@@ -399,6 +400,23 @@ def test_estimates_from_a_sample_come_with_their_intervals(place):
     assert row[-3:] == [str(answer["monthly"]), str(low), str(high)]
     quality = report("quality", "--store", place, "--as-of", AS_OF).stdout
     assert "Estimated" not in quality
+
+
+@pytest.mark.parametrize("name", [name for name in REPORTS if name != "quality"])
+def test_what_needs_forgotten_events_is_left_out_and_said(place, name):
+    data = contract(**{"2.0.0": the_day(12).isoformat()}).as_dict()
+    data["tool"]["retention_days"] = 30
+    store = open_store(place)
+    store.declare(Contract.from_dict(data))
+    store.retain(TOOL, (DAY + 11) * DAY_MS)  # and the last event arrived on day 40
+    store.close()
+
+    words = (name, "--store", place, "--as-of", the_day(30).isoformat())
+    text = " ".join(report(*words).stdout.split())
+    assert f"Events before {the_day(11)} are deleted, as the contract says." in text
+    if name == "active":
+        assert "first seen in the 28 days -" in text
+        assert "Left out, for want of them: new, returning, lost." in text
 
 
 def test_progress_is_for_a_terminal_on_stderr_alone(place):

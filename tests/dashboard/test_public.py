@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from askfirst import questions
 from askfirst.collector import private
+from askfirst.contract.loading import parse
 from askfirst.dashboard.public import (
     BINS,
     PERIODS,
@@ -24,8 +25,9 @@ from askfirst.dashboard.public import (
 )
 from askfirst.dashboard.views import public as in_public
 from askfirst.questions.calendar import day_number, day_of, week_text
-from askfirst.stores.base import Store, StoreError
+from askfirst.stores.base import DAY_MS, Store, StoreError
 from tests.dashboard.conftest import END, TODAY, Pages, site_of
+from tests.simulation.conftest import TEXT
 from tests.stores.making import TOOL, events, hashed
 
 K = 10
@@ -311,6 +313,28 @@ def test_a_period_is_computed_once_and_kept(store: Store, tmp_path: Path) -> Non
     later = figures_of(store, tmp_path, today=lambda: day_number(TODAY) + 28).read()
     assert later[TOOL][:-1] == first[TOOL][1:]
     assert len(later[TOOL]) == PERIODS
+
+
+def test_a_period_that_reaches_past_the_retention_is_not_shown(
+    store: Store, tmp_path: Path
+) -> None:
+    """The last one began 34 to 62 days before today."""
+    begin = day_number(TODAY) - last_day(PERIOD - 1)
+    for days, shown in ((begin - 1, 0), (begin, 1)):
+        store.declare(parse(TEXT.replace("retention_days = 395", f"retention_days = {days}")))
+        store.retain(TOOL, (day_number(TODAY) - days) * DAY_MS)
+        (tmp_path / "public.json").unlink(missing_ok=True)
+        figures = figures_of(store, tmp_path)
+        assert len(figures.read()[TOOL]) == shown
+        text = Pages(site_of(store, public=figures)).text("/public")
+        assert ("There is nothing to show of stratus yet." in text) == (not shown)
+
+
+def test_what_was_shown_stays_when_its_events_are_forgotten(store: Store, tmp_path: Path) -> None:
+    before = figures_of(store, tmp_path).read()
+    store.declare(parse(TEXT.replace("retention_days = 395", "retention_days = 1")))
+    store.retain(TOOL, day_number(TODAY) * DAY_MS)
+    assert figures_of(store, tmp_path).read() == before
 
 
 @pytest.mark.parametrize("content", ["", "{", "nothing"])

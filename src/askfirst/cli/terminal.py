@@ -16,7 +16,7 @@ from rich.text import Text
 
 from askfirst.cli.asking import Answers, Asked
 from askfirst.cli.charts import Charts
-from askfirst.questions import sentences
+from askfirst.questions import history, sentences
 from askfirst.questions.captions import YES, sampled
 from askfirst.questions.sampling import interval_of, rate_of
 from askfirst.questions.sentences import number
@@ -55,6 +55,9 @@ def show(asked: Asked, answers: Answers) -> None:
         _overview(page, answers, tool)
     else:
         PAGES[report](page, answer, tool)
+    missing = history.said(answer.get("active", answer))
+    if missing:
+        page.say(missing)
 
 
 class _Page:

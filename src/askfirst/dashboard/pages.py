@@ -207,13 +207,13 @@ class _Pages:
         return Selection.read(request.query_params, tools, yesterday), tools
 
     def _view(self, page: Page, selection: Selection) -> View:
-        """Return what a page says; captions say what an estimate comes from."""
+        """Return what a page says; captions say what it comes from, and what is missing."""
         store = self._site.store
         view = page.view(store, selection)
-        said = sampled(sampling.rate(store, selection.tool))
-        if not said or page.name == "quality":
+        if page.name == "quality":
             return view
-        figures = (replace(one, caption=f"{one.caption} {said}") for one in view.figures)
+        said = f"{sampled(sampling.rate(store, selection.tool))} {view.missing}".strip()
+        figures = (replace(one, caption=f"{one.caption} {said}".strip()) for one in view.figures)
         return replace(view, figures=tuple(figures))
 
     def _emptiness(self, selection: Selection) -> Emptiness | None:

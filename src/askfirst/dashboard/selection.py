@@ -54,6 +54,11 @@ class Selection:
         return self.as_of - timedelta(days=self.days - 1)
 
     @property
+    def today(self) -> date:
+        """The day that is not over."""
+        return self.default_day + timedelta(days=1)
+
+    @property
     def query(self) -> str:
         """The query string of this selection, with its `?`; empty for what is the default."""
         chosen = {"tool": self.tool}

@@ -63,7 +63,8 @@ def interval(seen: int, sample: float) -> tuple[int, int]:
 def interval_of(answer: Answer, key: str) -> tuple[int, int] | None:
     """Return the interval that an answer, or a row of one, gives a count; None if it is certain."""
     estimate = answer.get("estimate", {})
-    return (estimate["low"][key], estimate["high"][key]) if "low" in estimate else None
+    known = key in estimate.get("low", {})
+    return (estimate["low"][key], estimate["high"][key]) if known else None
 
 
 def corrected(name: str, answer: Answer, sample: float) -> Answer:

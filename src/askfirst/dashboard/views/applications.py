@@ -8,7 +8,7 @@ from askfirst import questions
 from askfirst.dashboard.figures import Figure, Number, View
 from askfirst.dashboard.selection import Selection
 from askfirst.dashboard.views import spread
-from askfirst.questions import intervals, sentences
+from askfirst.questions import history, intervals, sentences
 from askfirst.questions.sampling import rate_of
 from askfirst.questions.sentences import percent
 from askfirst.stores.base import Store
@@ -16,7 +16,9 @@ from askfirst.stores.base import Store
 
 def view(store: Store, selection: Selection) -> View:
     """Show the distribution of applications per installation."""
-    answer = questions.ask(store, "applications", selection.tool, selection.as_of)
+    answer = questions.ask(
+        store, "applications", selection.tool, selection.as_of, today=selection.today
+    )
     sure = intervals.share(answer["side_by_side"], answer["installations"], rate_of(answer))
     side = (
         ()
@@ -33,6 +35,7 @@ def view(store: Store, selection: Selection) -> View:
         sentences=(sentences.applications(answer),),
         numbers=(*spread.numbers(answer), *side),
         figures=(figure(answer),),
+        missing=history.said(answer),
     )
 
 

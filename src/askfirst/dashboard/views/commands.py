@@ -7,7 +7,7 @@ from typing import Any
 from askfirst import questions
 from askfirst.dashboard.figures import COUNT, SHARE, TEXT, Column, Figure, Number, Table, View, bars
 from askfirst.dashboard.selection import ALL, NEWEST, Selection
-from askfirst.questions import commands, intervals, sentences
+from askfirst.questions import commands, history, intervals, sentences
 from askfirst.questions.captions import caption
 from askfirst.questions.sampling import rate_of
 from askfirst.questions.sentences import Sentence, percent
@@ -21,8 +21,11 @@ Answer = dict[str, Any]
 
 def view(store: Store, selection: Selection) -> View:
     """Show for each command how many regular installations would miss it."""
-    rows = questions.ask(store, "commands", selection.tool, selection.as_of)["commands"]
-    headline = questions.headline(store, selection.tool, selection.as_of)
+    answer = questions.ask(
+        store, "commands", selection.tool, selection.as_of, today=selection.today
+    )
+    rows = answer["commands"]
+    headline = questions.headline(store, selection.tool, selection.as_of, today=selection.today)
     versions = commands.versions(rows)
     least = sorted(rows, key=lambda row: (row["regular"], row["installations"], row["command"]))
     return View(
@@ -37,6 +40,7 @@ def view(store: Store, selection: Selection) -> View:
         ),
         filters=("version",),
         versions=tuple(reversed(versions)),
+        missing=history.said(answer),
     )
 
 

@@ -13,7 +13,9 @@ Snapshot = dict[str, Any]
 
 
 def view(tool: str, snapshots: Sequence[Snapshot]) -> View:
-    """Show the periods, and of the last one who used what."""
+    """Show the periods, if there are any, and of the last one who used what."""
+    if not snapshots:
+        return View(sentences=(Sentence.of(f"There is nothing to show of {tool} yet."),))
     last = snapshots[-1]
     few = f"fewer than {last['threshold']}"
     if last["installations"] is None:

@@ -17,7 +17,7 @@ from askfirst.dashboard.figures import (
     lines,
 )
 from askfirst.dashboard.selection import Selection
-from askfirst.questions import intervals
+from askfirst.questions import history, intervals
 from askfirst.questions.calendar import day_number, week_number, week_text
 from askfirst.questions.captions import caption
 from askfirst.questions.retention import pooled
@@ -32,16 +32,21 @@ Answer = dict[str, Any]
 
 def view(store: Store, selection: Selection) -> View:
     """Show the triangle of cohorts, and all of them together."""
-    answer = questions.ask(store, "retention", selection.tool, selection.as_of)
+    answer = questions.ask(
+        store, "retention", selection.tool, selection.as_of, today=selection.today
+    )
     first = week_text(week_number(day_number(selection.first)))
     sample = rate_of(answer)
     cohorts = [cohort for cohort in answer["cohorts"] if cohort["week"] >= first]
     stayed = pooled(cohorts)
+    left_out = answer.get("history", {"left_out": ()})["left_out"]
+    missing = history.said(answer) if any(week >= first for week in left_out) else ""
     return View(
         sentences=(_sentence(stayed),),
         numbers=tuple(_number(stayed[week], week, sample) for week in TOLD if week < len(stayed)),
         figures=(_triangle(cohorts), _stay(stayed, sample)),
         filters=("range",),
+        missing=missing,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from askfirst import questions
 from askfirst.dashboard.figures import COUNT, DAYS, TEXT, Column, Figure, Number, Table, View, bars
 from askfirst.dashboard.selection import ALL, NEWEST, Selection
-from askfirst.questions import sentences
+from askfirst.questions import history, sentences
 from askfirst.questions.captions import caption
 from askfirst.questions.sentences import Sentence
 from askfirst.stores.base import Store
@@ -19,7 +19,8 @@ Answer = dict[str, Any]
 
 def view(store: Store, selection: Selection) -> View:
     """Show the curve of each chosen release, and when half had it."""
-    rows = questions.ask(store, "updates", selection.tool, selection.as_of)["versions"]
+    answer = questions.ask(store, "updates", selection.tool, selection.as_of, today=selection.today)
+    rows = answer["versions"]
     known = [row for row in rows if row["at_risk"]]
     recent = [row for row in known if row["released"][:10] >= selection.first.isoformat()]
     shown = _chosen(known, recent, selection.version)
@@ -29,6 +30,7 @@ def view(store: Store, selection: Selection) -> View:
         figures=(curves(shown), _medians(recent if selection.version == NEWEST else shown)),
         filters=("range", "version"),
         versions=tuple(row["version"] for row in reversed(known)),
+        missing=history.said(answer),
     )
 
 
