@@ -211,6 +211,26 @@ def test_a_release_stands_in_one_period_with_whole_days(simulated: Store, tmp_pa
     assert all(isinstance(row["median_days"], int | None) for row in rows)
 
 
+def test_a_release_whose_day_is_declared_later_does_not_stand_in_a_second_period(
+    make_store: Callable[[], Store], tmp_path: Path
+) -> None:
+    made = make_store()
+    for number in range(40):
+        add(made, *used(number, 62, 20), *used(number, 48 if number < 25 else 5, version="9.0.0"))
+        add(made, *used(number, -28, version="9.0.0"))
+
+    def where(later: int) -> list[str]:
+        shown = figures_of(made, tmp_path, today=lambda: day_number(TODAY) + later).read()[TOOL]
+        rows = [(one["until"], row["version"]) for one in shown for row in one.get("updates", [])]
+        return [until for until, version in rows if version == "9.0.0"]
+
+    [first] = where(0)
+    made.declare(parse(f'{TEXT}"9.0.0" = {day_of(SUNDAY - 10).isoformat()}\n'))
+    assert where(28) == [first]
+    (tmp_path / "public.json").unlink()
+    assert where(28) > [first]  # where nothing was shown before, the declared day counts
+
+
 def test_nothing_of_the_page_leads_to_an_installation(store: Store, tmp_path: Path) -> None:
     text = json.dumps(figures_of(store, tmp_path).read())
     for who in (*FEW, *range(57)):

@@ -193,8 +193,17 @@ class PublicFigures:
         """Return the releases of the period before, which everybody has had four weeks to get."""
         end = last_day(period)
         begin, until = last_day(period - 2), last_day(period - 1)
+        assert self._kept is not None
+        # a day that the contract gives a release later moves it to another period
+        told = {
+            row["version"]
+            for snapshot in self._kept[tool].values()
+            for row in snapshot.get("updates", ())
+        }
         rows = []
         for row in self._seen("updates", tool, day_of(end))["versions"]:
+            if row["version"] in told:
+                continue
             day = day_number(date.fromisoformat(row["released"][:10]))
             waiting = row["at_risk"] - row["updated"]
             enough = min(row["updated"], waiting or rounding.threshold) >= rounding.threshold
