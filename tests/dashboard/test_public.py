@@ -194,7 +194,7 @@ def test_fewer_than_the_threshold_are_one_sentence(
 ) -> None:
     made = make_store()
     for number in range(K - 1):
-        add(made, *used(number, 1))
+        add(made, *used(number, 0))
     snapshots = figures_of(made, tmp_path).read()
     assert last(snapshots)["installations"] is None
     assert set(last(snapshots)) == {"from", "until", "threshold", "installations"}
@@ -217,7 +217,7 @@ def test_a_release_whose_day_is_declared_later_does_not_stand_in_a_second_period
     made = make_store()
     for number in range(40):
         add(made, *used(number, 62, 20), *used(number, 48 if number < 25 else 5, version="9.0.0"))
-        add(made, *used(number, -28, version="9.0.0"))
+        add(made, *used(number, 0, -28, version="9.0.0"))
 
     def where(later: int) -> list[str]:
         shown = figures_of(made, tmp_path, today=lambda: day_number(TODAY) + later).read()[TOOL]
@@ -330,9 +330,29 @@ def test_a_period_is_computed_once_and_kept(store: Store, tmp_path: Path) -> Non
     assert lower == first
     assert (tmp_path / "public.json").stat().st_mode & 0o777 == 0o600
 
+    add(store, *used("later", -30))
     later = figures_of(store, tmp_path, today=lambda: day_number(TODAY) + 28).read()
-    assert later[TOOL][:-1] == first[TOOL][1:]
-    assert len(later[TOOL]) == PERIODS
+    assert later[TOOL][:-1] == first[TOOL]
+    assert len(later[TOOL]) == 2
+
+
+@pytest.mark.parametrize("ahead", [21, 28, 300])
+def test_a_clock_that_was_ahead_freezes_nothing_that_is_not_over(
+    store: Store, tmp_path: Path, ahead: int
+) -> None:
+    at_once = figures_of(store, tmp_path, today=lambda: SUNDAY + 8).read()
+    add(store, *used("meanwhile", -8 - ahead))  # and what arrives then is dated by that clock
+    wrong = figures_of(store, tmp_path, today=lambda: SUNDAY + 8 + ahead).read()
+    assert wrong[TOOL] in (at_once[TOOL], [])
+    for number in range(30):
+        add(store, *used(number, -20, -28))
+    later = figures_of(store, tmp_path, today=lambda: SUNDAY + 8 + 28).read()
+    assert later[TOOL][:-1] == at_once[TOOL]
+    assert last(later)["installations"] in (30, 40)
+
+
+def test_the_newest_periods_are_shown(simulated: Store, tmp_path: Path) -> None:
+    assert 3 < len(figures_of(simulated, tmp_path).read()[TOOL]) <= PERIODS
 
 
 def test_a_period_that_reaches_past_the_retention_is_not_shown(

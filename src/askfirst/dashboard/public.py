@@ -121,7 +121,8 @@ class PublicFigures:
     def read(self) -> dict[str, list[Snapshot]]:
         """Return the snapshots of each tool, the oldest first. Raises StoreError, OSError.
 
-        A period that reaches past the retention, of which too little is left, has none.
+        A period has none that reaches past the retention, so that too little of it is left, or in
+        which and in the week after which nothing arrived.
         """
         with self._lock:
             if self._kept is None:
@@ -142,9 +143,21 @@ class PublicFigures:
             return found
 
     def _whole(self, tool: str, periods: list[int]) -> list[int]:
-        """Return the periods of which every event is kept."""
-        first = history.kept_from(self._store, tool, self._today()) if periods else None
-        return [one for one in periods if first is None or last_day(one - 1) + 1 >= first]
+        """Return the periods that came to their end, and of which every event is kept.
+
+        Something arrived on the last day or in the week after: a clock that is ahead for a while
+        would freeze what is not over.
+        """
+        if not periods:
+            return []
+        first = history.kept_from(self._store, tool, self._today())
+        arrived = set(history.arrivals(self._store, tool))
+        return [
+            one
+            for one in periods
+            if first is None or last_day(one - 1) + 1 >= first
+            if arrived.intersection(range(last_day(one), last_day(one) + SETTLED_DAYS + 1))
+        ]
 
     def _snapshot(self, tool: str, period: int) -> Snapshot:
         end = last_day(period)

@@ -30,21 +30,20 @@ def kept_from(store: Store, tool: str, today: int) -> int | None:
     That is decided by today's number, or in a store that nobody has served since, by the day on
     which its last event arrived: as long as there are older events, nothing was forgotten by then.
     """
-    contract, arrived = contract_of(store, tool), last_arrival(store, tool)
-    if contract is None or arrived is None:
+    contract, arrived = contract_of(store, tool), arrivals(store, tool)
+    if contract is None or not arrived:
         return None
-    for clock in (today, arrived):
+    for clock in (today, arrived[-1]):
         first = clock - contract.retention_days + 1
         if not store.query("versions", {"tool": tool, "as_of": first - SLACK - 1}):
             return first
     return None
 
 
-def last_arrival(store: Store, tool: str) -> int | None:
-    """Return the number of the day on which the last event arrived; None if none ever did."""
+def arrivals(store: Store, tool: str) -> list[int]:
+    """Return the numbers of the days on which events arrived, by the collector's clock."""
     rows = store.query("quality", {"tool": tool, "as_of": day_number(LAST)})
-    days = [int(day) for day, kind, _ in rows if kind == STORED]  # type: ignore[call-overload]
-    return max(days, default=None)
+    return sorted(int(day) for day, kind, _ in rows if kind == STORED)  # type: ignore[call-overload]
 
 
 def limited(store: Store, name: str, tool: str, answer: Answer, as_of: int, today: int) -> Answer:
