@@ -351,6 +351,20 @@ def test_a_clock_that_was_ahead_freezes_nothing_that_is_not_over(
     assert last(later)["installations"] in (30, 40)
 
 
+def test_of_periods_with_several_thresholds_the_smallest_is_claimed(
+    store: Store, tmp_path: Path
+) -> None:
+    figures_of(store, tmp_path).read()
+    for number in range(20):
+        add(store, *used(number, -20, -28))
+    higher = figures_of(store, tmp_path, threshold=25, today=lambda: day_number(TODAY) + 28)
+    text = Pages(site_of(store, public=higher)).text("/public")
+    assert [row["threshold"] for row in higher.read()[TOOL]] == [K, 25]
+    assert "Groups of fewer than 10 installations are withheld or merged" in text
+    assert "Counts are rounded to 10 or more, up or down; groups below 10 are withheld" in text
+    assert "fewer than 25" in text  # the last period, which was made with it
+
+
 def test_the_newest_periods_are_shown(simulated: Store, tmp_path: Path) -> None:
     assert 3 < len(figures_of(simulated, tmp_path).read()[TOOL]) <= PERIODS
 

@@ -198,7 +198,9 @@ class _Pages:
         if request.url.path.endswith(".json"):
             return JSONResponse(snapshots, headers=HEADERS)
         views = {tool: in_public.view(tool, rows) for tool, rows in snapshots.items()}
-        return render(request, "public.html", tools=views, threshold=public.threshold)
+        every = [snapshot for rows in snapshots.values() for snapshot in rows]
+        threshold = in_public.smallest_threshold(every, public.threshold)
+        return render(request, "public.html", tools=views, threshold=threshold)
 
     async def _selection(self, request: Request) -> tuple[Selection, Sequence[str]]:
         await self._site.caught_up()
