@@ -390,7 +390,7 @@ def test_estimates_from_a_sample_come_with_their_intervals(place):
     store.declare(Contract.from_dict(data))
     store.close()
 
-    for name in ("overview", "active", "applications", "commands"):
+    for name in ("overview", "active", "applications", "commands", "updates", "retention"):
         text = report(name, "--store", place, "--as-of", AS_OF).stdout
         assert "Estimated from 75 % of them" in " ".join(text.split())
     answer = json.loads(report("active", "--store", place, "--as-of", AS_OF, "--json").stdout)
@@ -400,6 +400,45 @@ def test_estimates_from_a_sample_come_with_their_intervals(place):
     assert row[-3:] == [str(answer["monthly"]), str(low), str(high)]
     quality = report("quality", "--store", place, "--as-of", AS_OF).stdout
     assert "Estimated" not in quality
+
+    for name, said in {
+        "applications": "95 % intervals: installations ",
+        "environments": "95 % intervals: median ",
+        "commands": "from, to: the 95 % interval of the regular.",
+        "updates": "at risk (95 % intervals).",
+        "retention": "All cohorts together, +1: ",
+    }.items():
+        text = report(name, "--store", place, "--as-of", AS_OF).stdout
+        assert said in text, name
+        assert max(map(len, text.splitlines())) <= 80
+
+
+def test_an_estimate_has_its_interval_without_a_sample_too(home):
+    store = open_store(home / "many")
+    rows = [
+        {"who": who, "day": day, "application.name": f"{at:064}", "application.env": f"{at:064}"}
+        for who in range(40)
+        for day in range(0, 15, 7)
+        for at in range(1 + who % 3)
+    ]
+    store.load([events(*rows)], {})
+    store.close()
+
+    def said(name):
+        text = report(name, "--store", home / "many", "--as-of", the_day(16).isoformat()).stdout
+        return " ".join(text.split())
+
+    assert "95 % intervals: mean 1.72 to 2.23; median 1 to 2; as a share 50 % to 78 %." in said(
+        "applications"
+    )
+    assert said("environments").count("95 % intervals: mean ") == 2
+    assert "All cohorts together, +1: 100 % (95 % interval 91 % to 100 %)." in said("retention")
+
+
+def test_a_week_that_is_not_over_is_marked(place):
+    for day, marked in ((16, False), (17, True)):  # day 2 is a Sunday
+        text = report("retention", "--store", place, "--as-of", the_day(day).isoformat()).stdout
+        assert ("%*" in text) == ("*: that week is not over." in text) == marked
 
 
 @pytest.mark.parametrize("name", [name for name in REPORTS if name != "quality"])

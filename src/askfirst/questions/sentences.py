@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from askfirst.questions import intervals
-from askfirst.questions.sampling import interval_of, rate_of
+from askfirst.questions.sampling import interval_of, rate_of, share
 
 Answer = dict[str, Any]
 
@@ -103,7 +103,7 @@ def removal(row: Answer, regular: int) -> Sentence:
     return Sentence.of(
         f"Removing {row['command']} would be felt by "
         f"[{plural(row['regular'], 'regular installation')}]{_about(row, 'regular')}, "
-        f"{percent(row['regular'] / regular, 1)}."
+        f"{percent(share(row['regular'], regular, rate_of(row)) or 0.0, 1)}."
     )
 
 

@@ -10,7 +10,7 @@ from askfirst.dashboard.figures import COUNT, TEXT, Column, Figure, Number, Tabl
 from askfirst.dashboard.selection import Selection
 from askfirst.questions import history, sentences
 from askfirst.questions.captions import caption
-from askfirst.questions.sampling import interval_of
+from askfirst.questions.sampling import interval_of, rate_of, share
 from askfirst.questions.sentences import percent
 from askfirst.stores.base import Store
 
@@ -27,8 +27,8 @@ def view(store: Store, selection: Selection) -> View:
     """Show daily, weekly, monthly; and who came, stayed and left, by periods of 28 days."""
     answer = questions.ask(store, "active", selection.tool, selection.as_of, today=selection.today)
     begin = answer["series"][0]["day"] if answer["series"] else selection.as_of.isoformat()
-    share = answer["regular"] / answer["monthly"] if answer["monthly"] else None
-    note = "" if share is None else f"{percent(share)} of these"
+    part = share(answer["regular"], answer["monthly"], rate_of(answer))
+    note = "" if part is None else f"{percent(part)} of these"
     return View(
         sentences=(sentences.active(answer, selection.tool),),
         numbers=(

@@ -9,7 +9,7 @@ from askfirst.dashboard.figures import COUNT, SHARE, TEXT, Column, Figure, Numbe
 from askfirst.dashboard.selection import ALL, NEWEST, Selection
 from askfirst.questions import commands, history, intervals, sentences
 from askfirst.questions.captions import caption
-from askfirst.questions.sampling import rate_of
+from askfirst.questions.sampling import rate_of, share
 from askfirst.questions.sentences import Sentence, percent
 from askfirst.stores.base import Store
 
@@ -60,15 +60,16 @@ def _sentences(least: list[Answer], regular: int) -> tuple[Sentence, ...]:
 
 
 def _share(row: Answer, regular: int) -> str:
-    return f"{percent(row['regular'] / regular, 1)} of the regular" if regular else ""
+    part = share(row["regular"], regular, rate_of(row))
+    return "" if part is None else f"{percent(part, 1)} of the regular"
 
 
 def _impact(rows: list[Answer], regular: int) -> Figure:
     table = []
     for row in rows:
         sure = intervals.share(row["regular"], regular, rate_of(row)) or (None, None)
-        share = row["regular"] / regular if regular else None
-        counts = (row["regular"], share, *sure, row["installations"], row["events"])
+        part = share(row["regular"], regular, rate_of(row))
+        counts = (row["regular"], part, *sure, row["installations"], row["events"])
         table.append((row["command"], *counts))
     names = [row["command"] for row in rows]
     return Figure(

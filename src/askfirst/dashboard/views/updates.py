@@ -9,6 +9,7 @@ from askfirst.dashboard.figures import COUNT, DAYS, TEXT, Column, Figure, Number
 from askfirst.dashboard.selection import ALL, NEWEST, Selection
 from askfirst.questions import history, sentences
 from askfirst.questions.captions import caption
+from askfirst.questions.sampling import rate_of, share
 from askfirst.questions.sentences import Sentence
 from askfirst.stores.base import Store
 
@@ -53,8 +54,8 @@ def _sentences(shown: list[Answer]) -> tuple[Sentence, ...]:
 def _number(row: Answer) -> Number:
     label = f"half had {row['version']} after"
     if row["median_days"] is None:
-        share = f"{sentences.percent(row['updated'] / row['at_risk'])} so far"
-        return Number(label, "not yet", share)
+        part = share(row["updated"], row["at_risk"], rate_of(row)) or 0.0
+        return Number(label, "not yet", f"{sentences.percent(part)} so far")
     high = sentences.number(row["high_days"]) if row["high_days"] is not None else "…"
     between = f"{sentences.number(row['low_days'])} to {high}"
     return Number(label, f"{sentences.number(row['median_days'])} days", between)
@@ -102,7 +103,11 @@ def curves(shown: list[Answer]) -> Figure:
 def _medians(rows: list[Answer]) -> Figure:
     labels = [row["version"] for row in rows]
     medians = [row["median_days"] for row in rows]
-    found = [f"{label}: {days:.1f}" for label, days in zip(labels, medians, strict=True) if days]
+    found = [
+        f"{label}: {days:.1f}"
+        for label, days in zip(labels, medians, strict=True)
+        if days is not None
+    ]
     return Figure(
         name="medians",
         title="Days until half had updated, release by release",
