@@ -317,3 +317,21 @@ def test_a_page_leaves_out_what_needs_forgotten_events_and_says_so(
     figure = own.get("/figures/active/growth.json").json()
     assert figure["rows"] == []
     assert "Left out, for want of them" in figure["caption"]
+
+
+def test_the_date_at_the_foot_is_a_link_that_names_its_day(pages: Pages) -> None:
+    html = pages.get("/active?range=28").body.decode()
+    assert (
+        f'as of <a href="/active?tool=stratus&amp;as_of={END}&amp;range=28">{END}</a> (UTC)' in html
+    )
+
+
+def test_a_median_of_no_time_at_all_is_one(make_store: Callable[[], Store]) -> None:
+    store = make_store()
+    last = (END - dt.date(1970, 1, 1)).days - DAY
+    rows = [{"who": who, "day": last - 40} for who in range(9)]
+    rows += [{"who": who, "day": last - 20, "version": "9.0.0"} for who in range(9)]
+    store.load([events(*rows)], {})
+    text = Pages(site_of(store)).get("/updates").body.decode()
+    assert "9.0.0: 0.0" in text
+    assert "No release has reached one half yet." not in text
