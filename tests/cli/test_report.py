@@ -453,6 +453,7 @@ def test_what_needs_forgotten_events_is_left_out_and_said(place, name):
     words = (name, "--store", place, "--as-of", the_day(30).isoformat())
     text = " ".join(report(*words).stdout.split())
     assert f"Events before {the_day(11)} are deleted, as the contract says." in text
+    assert "no event yet" not in text
     if name == "active":
         assert "first seen in the 28 days -" in text
         assert "Left out, for want of them: new, returning, lost." in text

@@ -79,6 +79,11 @@ class _Page:
         for line in wrap(text, self._console.width, subsequent_indent="  " * text.startswith(" ")):
             self._console.print(Text(line, style))
 
+    def nothing(self, answer: Answer) -> None:
+        """Say that there is no event yet, unless what there is has been left out, which is said."""
+        if "history" not in answer:
+            self.say(NOTHING)
+
     def gap(self) -> None:
         self._console.print()
 
@@ -175,7 +180,7 @@ def _active(page: _Page, answer: Answer, _tool: str) -> None:
     page.caption()
     series = answer["series"]
     if not series:
-        page.say(NOTHING)
+        page.nothing(answer)
         return
     page.say(f"From {series[0]['day']} to {series[-1]['day']}, each line from 0 to its highest:")
     for name in ("daily", "weekly", "monthly"):
@@ -200,7 +205,7 @@ def _updates(page: _Page, answer: Answer, _tool: str) -> None:
         for row in answer["versions"]
     ]
     if not rows:
-        page.say(NOTHING)
+        page.nothing(answer)
         return
     header = ["version", "released", "share", "updated", "25 %", "50 %", "75 %", "from", "to"]
     page.table(header, rows, words=3)
@@ -297,7 +302,7 @@ def _commands(page: _Page, answer: Answer, _tool: str) -> None:
         between = map(number, interval_of(row, "regular") or ())
         rows.append([row["command"], *counts, *between, *(newest or ["-"])])
     if not rows:
-        page.say(NOTHING)
+        page.nothing(answer)
         return
     ends = ["from", "to"] if page.sample < 1 else []
     page.table(["command", "events", "installations", "regular", *ends, "newest version"], rows)
@@ -311,7 +316,7 @@ def _commands(page: _Page, answer: Answer, _tool: str) -> None:
 def _retention(page: _Page, answer: Answer, _tool: str) -> None:
     cohorts = answer["cohorts"][-SHOWN_COHORTS:]
     if not cohorts:
-        page.say(NOTHING)
+        page.nothing(answer)
         return
     longest = max(len(cohort["active"]) for cohort in cohorts)
     weeks = [week for week in SHOWN_WEEKS if week < longest]
