@@ -31,6 +31,17 @@ def test_a_good_contract_is_called_good(file: str) -> None:
     assert done.stdout.count("good. Stratus CLI may record 3 commands and 5 fields.") == 2
 
 
+@pytest.mark.parametrize(("days", "warned"), [(56, True), (57, False)])
+def test_a_retention_too_short_for_the_answers_is_warned_of(
+    tmp_path: Path, days: int, warned: bool
+) -> None:
+    short = tmp_path / "short.toml"
+    short.write_text(GOOD.replace("retention_days = 395", f"retention_days = {days}"))
+    done = askfirst("contract", "check", str(short))
+    assert done.exit_code == 0
+    assert (f"retention_days = {days} is less than the answers look back" in done.stderr) == warned
+
+
 def test_every_problem_is_told_on_stderr(tmp_path: Path) -> None:
     bad = tmp_path / "bad.toml"
     bad.write_text(GOOD.replace('"flag"', '"x"').replace("retention_days = 395", ""))

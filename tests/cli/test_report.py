@@ -23,9 +23,10 @@ from askfirst import questions
 from askfirst.cli.main import root
 from askfirst.cli.report import REPORTS
 from askfirst.contract.model import Contract
+from askfirst.stores.base import DAY_MS
 from askfirst.stores.opening import open_store
 from tests.questions.conftest import the_day
-from tests.stores.making import TOOL, contract, events
+from tests.stores.making import DAY, TOOL, contract, events
 
 AS_OF = the_day(40).isoformat()
 CAPTION = "Counts only installations that said Yes."
@@ -390,7 +391,7 @@ def test_estimates_from_a_sample_come_with_their_intervals(place):
     store.declare(Contract.from_dict(data))
     store.close()
 
-    for name in ("overview", "active", "applications", "commands"):
+    for name in ("overview", "active", "applications", "commands", "updates", "retention"):
         text = report(name, "--store", place, "--as-of", AS_OF).stdout
         assert "Estimated from 75 % of them" in " ".join(text.split())
     answer = json.loads(report("active", "--store", place, "--as-of", AS_OF, "--json").stdout)
@@ -400,6 +401,63 @@ def test_estimates_from_a_sample_come_with_their_intervals(place):
     assert row[-3:] == [str(answer["monthly"]), str(low), str(high)]
     quality = report("quality", "--store", place, "--as-of", AS_OF).stdout
     assert "Estimated" not in quality
+
+    for name, said in {
+        "applications": "95 % intervals: installations ",
+        "environments": "95 % intervals: median ",
+        "commands": "from, to: the 95 % interval of the regular.",
+        "updates": "at risk (95 % intervals).",
+        "retention": "All cohorts together, +1: ",
+    }.items():
+        text = report(name, "--store", place, "--as-of", AS_OF).stdout
+        assert said in text, name
+        assert max(map(len, text.splitlines())) <= 80
+
+
+def test_an_estimate_has_its_interval_without_a_sample_too(home):
+    store = open_store(home / "many")
+    rows = [
+        {"who": who, "day": day, "application.name": f"{at:064}", "application.env": f"{at:064}"}
+        for who in range(40)
+        for day in range(0, 15, 7)
+        for at in range(1 + who % 3)
+    ]
+    store.load([events(*rows)], {})
+    store.close()
+
+    def said(name):
+        text = report(name, "--store", home / "many", "--as-of", the_day(16).isoformat()).stdout
+        return " ".join(text.split())
+
+    assert "95 % intervals: mean 1.72 to 2.23; median 1 to 2; as a share 50 % to 78 %." in said(
+        "applications"
+    )
+    assert said("environments").count("95 % intervals: mean ") == 2
+    assert "All cohorts together, +1: 100 % (95 % interval 91 % to 100 %)." in said("retention")
+
+
+def test_a_week_that_is_not_over_is_marked(place):
+    for day, marked in ((16, False), (17, True)):  # day 2 is a Sunday
+        text = report("retention", "--store", place, "--as-of", the_day(day).isoformat()).stdout
+        assert ("%*" in text) == ("that week is not over." in " ".join(text.split())) == marked
+
+
+@pytest.mark.parametrize("name", [name for name in REPORTS if name != "quality"])
+def test_what_needs_forgotten_events_is_left_out_and_said(place, name):
+    data = contract(**{"2.0.0": the_day(12).isoformat()}).as_dict()
+    data["tool"]["retention_days"] = 30
+    store = open_store(place)
+    store.declare(Contract.from_dict(data))
+    store.retain(TOOL, (DAY + 11) * DAY_MS)  # and the last event arrived on day 40
+    store.close()
+
+    words = (name, "--store", place, "--as-of", the_day(30).isoformat())
+    text = " ".join(report(*words).stdout.split())
+    assert f"Events before {the_day(11)} are deleted, as the contract says." in text
+    assert "no event yet" not in text
+    if name == "active":
+        assert "first seen in the 28 days -" in text
+        assert "Left out, for want of them: new, returning, lost." in text
 
 
 def test_progress_is_for_a_terminal_on_stderr_alone(place):

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from askfirst.collector.access import Access, login_link, read_token
 from askfirst.collector.attempts import ALL_FAILURES, ALL_SECONDS, OWN_FAILURES, OWN_SECONDS
-from tests.collector.serving import Answer
+from tests.collector.serving import Answer, Server
 
 TOKEN = "the-token"
 FORM, HTML = "application/x-www-form-urlencoded", "text/html,*/*;q=0.8"
@@ -49,8 +49,8 @@ def test_an_empty_token_file_is_replaced_and_an_open_one_closed(tmp_path: Path) 
         {"authorization": "Bearer wrong"},
         {"authorization": "Bearer "},
         {"authorization": f"Basic {TOKEN}"},
-        {"cookie": f"askfirst={TOKEN}"},
-        {"cookie": "askfirst="},
+        {"cookie": f"askfirst-80={TOKEN}"},
+        {"cookie": "askfirst-80="},
         {"authorization": "Bearer \xff"},
     ],
 )
@@ -124,9 +124,19 @@ def test_a_session_ends_with_logout_for_copies_of_its_cookie_too(api: Any) -> No
     cookie, other = cookie_of(log_in(api)), cookie_of(log_in(api))
     answer = api.call("POST", "/logout", b"", {"cookie": cookie})
     assert (answer.status, answer.headers["location"]) == (303, "/login")
-    assert 'askfirst=""' in answer.headers["set-cookie"]
+    assert 'askfirst-80=""' in answer.headers["set-cookie"]
     assert api.get("/v1/answers/nothing", cookie=cookie).status == 401
     assert api.get("/v1/answers/nothing", cookie=other).status == 404
+
+
+def test_two_collectors_on_one_host_do_not_log_each_other_out(start: Callable[..., Server]) -> None:
+    """A browser sends the cookies of a host to all its ports."""
+    server = start()
+    body = urlencode({"token": server.token}).encode()
+    answer = server.call("POST", "/login", body, {"content-type": FORM})
+    assert cookie_of(answer).startswith(f"askfirst-{urlsplit(server.url).port}=")
+    both = f"askfirst-1=other; {cookie_of(answer)}"
+    assert server.call("GET", "/active", headers={"Cookie": both}).status == 200
 
 
 def test_a_get_never_ends_a_session(api: Any) -> None:
@@ -239,10 +249,10 @@ def test_a_session_is_over_after_two_weeks_or_a_restart() -> None:
     clock = Clock()
     access = Access(TOKEN, clock)
     value = access._sessions.begin()
-    assert access.refusal(request(cookie=f"askfirst={value}")) is None
-    assert Access(TOKEN, clock).refusal(request(cookie=f"askfirst={value}")) is not None
+    assert access.refusal(request(cookie=f"askfirst-0={value}")) is None
+    assert Access(TOKEN, clock).refusal(request(cookie=f"askfirst-0={value}")) is not None
     clock.now += 14 * 86_400
-    assert access.refusal(request(cookie=f"askfirst={value}")) is not None
+    assert access.refusal(request(cookie=f"askfirst-0={value}")) is not None
 
 
 @pytest.mark.parametrize("value", ["", ".", "..", "a.b.c", "a.99999999999.", "\xff.\xff.\xff"])

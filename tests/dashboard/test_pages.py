@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 
 from askfirst import questions
+from askfirst.contract.loading import parse
 from askfirst.dashboard.pages import PAGES, BehindError
 from askfirst.dashboard.rendering import POLICY
-from askfirst.stores.base import Store
+from askfirst.stores.base import DAY_MS, Store
 from tests.dashboard.conftest import END, TODAY, Pages, site_of
-from tests.stores.making import TOOL, events
+from tests.simulation.conftest import TEXT
+from tests.stores.making import DAY, TOOL, events
 
 PATHS = [page.path for page in PAGES]
 
@@ -292,3 +294,44 @@ def test_the_figures_of_a_page_are_json_that_a_browser_reads(pages: Pages) -> No
     blocks = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', html, re.DOTALL)
     kinds = [json.loads(block)["kind"] for block in blocks]
     assert kinds == ["steps", "bars"]
+
+
+def test_a_page_leaves_out_what_needs_forgotten_events_and_says_so(
+    make_store: Callable[[], Store],
+) -> None:
+    store = make_store()
+    last = (END - dt.date(1970, 1, 1)).days
+    days = range(last - DAY - 99, last - DAY + 1)
+    store.load([events(*({"day": day, "version": f"{day}.0.0"} for day in days))], {})
+    store.declare(parse(TEXT.replace("retention_days = 395", "retention_days = 40")))
+    store.retain(TOOL, (last - 39) * DAY_MS)
+
+    own = Pages(site_of(store))
+    for path in set(PATHS) - {"/quality"}:
+        as_of = END - dt.timedelta(days=14 if path not in ("/updates", "/retention") else 0)
+        text = own.text(f"{path}?as_of={as_of}")
+        assert f"Events before {END - dt.timedelta(days=38)} are deleted" in text, path
+    text = own.text("/active")
+    assert "first seen in the 28 days" not in text
+    assert "Left out, for want of them: new, returning, lost." in text
+    figure = own.get("/figures/active/growth.json").json()
+    assert figure["rows"] == []
+    assert "Left out, for want of them" in figure["caption"]
+
+
+def test_the_date_at_the_foot_is_a_link_that_names_its_day(pages: Pages) -> None:
+    html = pages.get("/active?range=28").body.decode()
+    assert (
+        f'as of <a href="/active?tool=stratus&amp;as_of={END}&amp;range=28">{END}</a> (UTC)' in html
+    )
+
+
+def test_a_median_of_no_time_at_all_is_one(make_store: Callable[[], Store]) -> None:
+    store = make_store()
+    last = (END - dt.date(1970, 1, 1)).days - DAY
+    rows = [{"who": who, "day": last - 40} for who in range(9)]
+    rows += [{"who": who, "day": last - 20, "version": "9.0.0"} for who in range(9)]
+    store.load([events(*rows)], {})
+    text = Pages(site_of(store)).get("/updates").body.decode()
+    assert "9.0.0: 0.0" in text
+    assert "No release has reached one half yet." not in text

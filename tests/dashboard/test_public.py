@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from askfirst import questions
 from askfirst.collector import private
+from askfirst.contract.loading import parse
 from askfirst.dashboard.public import (
     BINS,
     PERIODS,
@@ -24,8 +25,9 @@ from askfirst.dashboard.public import (
 )
 from askfirst.dashboard.views import public as in_public
 from askfirst.questions.calendar import day_number, day_of, week_text
-from askfirst.stores.base import Store, StoreError
+from askfirst.stores.base import DAY_MS, Store, StoreError
 from tests.dashboard.conftest import END, TODAY, Pages, site_of
+from tests.simulation.conftest import TEXT
 from tests.stores.making import TOOL, events, hashed
 
 K = 10
@@ -192,7 +194,7 @@ def test_fewer_than_the_threshold_are_one_sentence(
 ) -> None:
     made = make_store()
     for number in range(K - 1):
-        add(made, *used(number, 1))
+        add(made, *used(number, 0))
     snapshots = figures_of(made, tmp_path).read()
     assert last(snapshots)["installations"] is None
     assert set(last(snapshots)) == {"from", "until", "threshold", "installations"}
@@ -207,6 +209,26 @@ def test_a_release_stands_in_one_period_with_whole_days(simulated: Store, tmp_pa
     assert versions
     assert len(set(versions)) == len(versions)
     assert all(isinstance(row["median_days"], int | None) for row in rows)
+
+
+def test_a_release_whose_day_is_declared_later_does_not_stand_in_a_second_period(
+    make_store: Callable[[], Store], tmp_path: Path
+) -> None:
+    made = make_store()
+    for number in range(40):
+        add(made, *used(number, 62, 20), *used(number, 48 if number < 25 else 5, version="9.0.0"))
+        add(made, *used(number, 0, -28, version="9.0.0"))
+
+    def where(later: int) -> list[str]:
+        shown = figures_of(made, tmp_path, today=lambda: day_number(TODAY) + later).read()[TOOL]
+        rows = [(one["until"], row["version"]) for one in shown for row in one.get("updates", [])]
+        return [until for until, version in rows if version == "9.0.0"]
+
+    [first] = where(0)
+    made.declare(parse(f'{TEXT}"9.0.0" = {day_of(SUNDAY - 10).isoformat()}\n'))
+    assert where(28) == [first]
+    (tmp_path / "public.json").unlink()
+    assert where(28) > [first]  # where nothing was shown before, the declared day counts
 
 
 def test_nothing_of_the_page_leads_to_an_installation(store: Store, tmp_path: Path) -> None:
@@ -308,9 +330,65 @@ def test_a_period_is_computed_once_and_kept(store: Store, tmp_path: Path) -> Non
     assert lower == first
     assert (tmp_path / "public.json").stat().st_mode & 0o777 == 0o600
 
+    add(store, *used("later", -30))
     later = figures_of(store, tmp_path, today=lambda: day_number(TODAY) + 28).read()
-    assert later[TOOL][:-1] == first[TOOL][1:]
-    assert len(later[TOOL]) == PERIODS
+    assert later[TOOL][:-1] == first[TOOL]
+    assert len(later[TOOL]) == 2
+
+
+@pytest.mark.parametrize("ahead", [21, 28, 300])
+def test_a_clock_that_was_ahead_freezes_nothing_that_is_not_over(
+    store: Store, tmp_path: Path, ahead: int
+) -> None:
+    at_once = figures_of(store, tmp_path, today=lambda: SUNDAY + 8).read()
+    add(store, *used("meanwhile", -8 - ahead))  # and what arrives then is dated by that clock
+    wrong = figures_of(store, tmp_path, today=lambda: SUNDAY + 8 + ahead).read()
+    assert wrong[TOOL] in (at_once[TOOL], [])
+    for number in range(30):
+        add(store, *used(number, -20, -28))
+    later = figures_of(store, tmp_path, today=lambda: SUNDAY + 8 + 28).read()
+    assert later[TOOL][:-1] == at_once[TOOL]
+    assert last(later)["installations"] in (30, 40)
+
+
+def test_of_periods_with_several_thresholds_the_smallest_is_claimed(
+    store: Store, tmp_path: Path
+) -> None:
+    figures_of(store, tmp_path).read()
+    for number in range(20):
+        add(store, *used(number, -20, -28))
+    higher = figures_of(store, tmp_path, threshold=25, today=lambda: day_number(TODAY) + 28)
+    text = Pages(site_of(store, public=higher)).text("/public")
+    assert [row["threshold"] for row in higher.read()[TOOL]] == [K, 25]
+    assert "Groups of fewer than 10 installations are withheld or merged" in text
+    assert "Counts are rounded to 10 or more, up or down; groups below 10 are withheld" in text
+    assert "fewer than 25" in text  # the last period, which was made with it
+
+
+def test_the_newest_periods_are_shown(simulated: Store, tmp_path: Path) -> None:
+    assert 3 < len(figures_of(simulated, tmp_path).read()[TOOL]) <= PERIODS
+
+
+def test_a_period_that_reaches_past_the_retention_is_not_shown(
+    store: Store, tmp_path: Path
+) -> None:
+    """The last one began 34 to 62 days before today."""
+    begin = day_number(TODAY) - last_day(PERIOD - 1)
+    for days, shown in ((begin - 1, 0), (begin, 1)):
+        store.declare(parse(TEXT.replace("retention_days = 395", f"retention_days = {days}")))
+        store.retain(TOOL, (day_number(TODAY) - days) * DAY_MS)
+        (tmp_path / "public.json").unlink(missing_ok=True)
+        figures = figures_of(store, tmp_path)
+        assert len(figures.read()[TOOL]) == shown
+        text = Pages(site_of(store, public=figures)).text("/public")
+        assert ("There is nothing to show of stratus yet." in text) == (not shown)
+
+
+def test_what_was_shown_stays_when_its_events_are_forgotten(store: Store, tmp_path: Path) -> None:
+    before = figures_of(store, tmp_path).read()
+    store.declare(parse(TEXT.replace("retention_days = 395", "retention_days = 1")))
+    store.retain(TOOL, day_number(TODAY) * DAY_MS)
+    assert figures_of(store, tmp_path).read() == before
 
 
 @pytest.mark.parametrize("content", ["", "{", "nothing"])

@@ -83,7 +83,7 @@ def test_in_public_counts_are_scaled_multiples_of_the_threshold(few: Store, tmp_
     assert shown["installations"] % (2 * K) == 0
     view = in_public.view(TOOL, [shown])
     assert all(SAID in figure.caption for figure in view.figures)
-    assert f"multiples of {2 * K}" in view.figures[0].caption
+    assert f"rounded to {2 * K} or more" in view.figures[0].caption
 
 
 def test_in_public_a_group_of_which_few_were_seen_is_withheld(few: Store, tmp_path: Path) -> None:

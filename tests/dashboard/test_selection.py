@@ -56,3 +56,11 @@ def test_another_day_keeps_the_rest() -> None:
     assert read("range=28").on(dt.date(2026, 1, 1)).query == (
         "?tool=stratus&as_of=2026-01-01&range=28"
     )
+
+
+def test_a_link_to_hand_on_names_the_day_that_is_meant() -> None:
+    chosen = read("range=28")
+    assert chosen.link == f"?tool=stratus&as_of={DAY}&range=28"
+    query = QueryParams(chosen.link[1:])
+    tomorrow = Selection.read(query, ["stratus"], DAY + dt.timedelta(days=1))
+    assert (tomorrow.as_of, tomorrow.days) == (DAY, 28)

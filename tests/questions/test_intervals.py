@@ -9,7 +9,7 @@ from scipy import stats
 from askfirst.questions import intervals
 
 DISTRIBUTIONS = st.dictionaries(
-    st.integers(0, 40).map(str), st.integers(1, 50), min_size=1, max_size=12
+    st.integers(1, 40).map(str), st.integers(1, 50), min_size=1, max_size=12
 )
 
 
@@ -40,11 +40,11 @@ def test_a_mean_has_the_interval_of_its_standard_error(distribution):
     values = values_of(distribution)
     found = intervals.mean(distribution)
 
-    if len(values) < 2:
+    if len(values) < 20:
         assert found is None
         return
     half = stats.norm.ppf(0.975) * stats.sem(values)
-    assert found == pytest.approx((values.mean() - half, values.mean() + half))
+    assert found == pytest.approx((max(1, values.mean() - half), values.mean() + half))
 
 
 @given(DISTRIBUTIONS)
@@ -63,13 +63,30 @@ def test_a_median_has_the_interval_of_order_statistics(distribution):
 
 
 def test_few_have_no_interval():
-    assert intervals.mean({"1": 1}) is None
+    assert intervals.mean({"1": 1, "100": 1}) is None
+    assert intervals.mean({"1": 18, "100": 1}) is None
     assert intervals.median({"1": 5}) is None
     assert intervals.median({"1": 3, "2": 3}) == (1, 2)
 
 
+def test_nobody_has_less_than_one():
+    low, high = intervals.mean({"1": 19, "100": 1})
+    assert low == 1
+    assert high > 5.95
+
+
+@pytest.mark.parametrize("size", [6, 7, 20, 399, 400, 401, 5_000, 123_457, 10_000_000])
+def test_the_ranks_of_few_and_many_are_those_of_scipy(size):
+    half = int(stats.binom.ppf(0.025, size, 0.5))  # the first with P(Binomial <= half) >= 2.5 %
+    few, many = (
+        intervals.median({"1": half, "2": size - half}),
+        intervals.median({"1": half - 1, "2": size - half + 1}),
+    )
+    assert (few[0], many[0]) == (1, 2)
+
+
 def test_a_large_distribution_is_no_problem():
-    assert intervals.median({"1": 600_000, "2": 400_000}) == (1, 1)
+    assert intervals.median({"1": 6_000_000, "2": 4_000_000}) == (1, 1)
 
 
 @pytest.mark.slow

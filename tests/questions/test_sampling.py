@@ -14,6 +14,7 @@ from askfirst.contract.loading import parse
 from askfirst.contract.model import Contract
 from askfirst.contract.sampling import takes_part
 from askfirst.questions import captions, flat, intervals, sampling, sentences
+from askfirst.questions.retention import pooled
 from askfirst.simulation.population import Population
 from askfirst.simulation.seen import TRAILING, look
 from tests.questions.conftest import the_day
@@ -96,6 +97,15 @@ def test_the_estimate_lies_in_its_interval_and_that_above_what_was_seen(
 ) -> None:
     low, high = sampling.interval(seen, sample)
     assert seen <= low <= sampling.total(seen, sample) <= high
+
+
+def test_a_share_is_that_of_what_was_seen() -> None:
+    one, two = sampling.total(1, 0.7), sampling.total(2, 0.7)
+    assert (one, two) == (1, 3)
+    assert sampling.share(one, two, 0.7) == 0.5
+    assert sampling.share(0, 0, 0.7) is None
+    cohorts = [{"size": two, "active": [two, one, 0]}] * 9
+    assert pooled(cohorts, 0.7) == [(18, 18), (9, 18)]
 
 
 class Asked:

@@ -31,7 +31,7 @@ def test_numbers_come_first_and_one_is_no_plural():
 
 def test_nobody_is_said_and_not_computed():
     assert "Nobody used stratus" in sentences.active({"monthly": 0, "regular": 0}, "stratus").text
-    assert "Nobody has had a release" in sentences.updates(None).text
+    assert "There is no release to follow" in sentences.updates(None).text
     assert "No installation named" in sentences.applications({"installations": 0}).text
     empty = {"mean": None, "distribution": {}}
     answer = {"per_application": empty, "per_installation": empty}

@@ -45,13 +45,25 @@ def _stdin() -> str:
 @command.command()
 @click.argument("files", metavar="FILE…", nargs=-1, required=True)
 def check(files: tuple[str, ...]) -> None:
-    """Validate contracts: exit 0 if a client and a collector could use them."""
+    """Validate contracts: exit 0 if a client and a collector could use them.
+
+    Warns, on stderr, of a retention that is too short for some answers.
+    """
+    from askfirst.questions.history import NEEDED_DAYS
+
     for file in files:
         contract = read(file)
         click.echo(
             f"{file}: good. {contract.title} may record {len(contract.commands)} commands "
             f"and {len(contract.fields)} fields."
         )
+        if contract.retention_days < NEEDED_DAYS:
+            click.echo(
+                f"{file}: retention_days = {contract.retention_days} is less than the answers look "
+                f"back: below {NEEDED_DAYS} they leave out who is new, returning or lost, and what "
+                "else needs older events.",
+                err=True,
+            )
 
 
 @command.command()

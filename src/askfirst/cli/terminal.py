@@ -16,14 +16,15 @@ from rich.text import Text
 
 from askfirst.cli.asking import Answers, Asked
 from askfirst.cli.charts import Charts
-from askfirst.questions import sentences
+from askfirst.questions import history, intervals, retention, sentences
 from askfirst.questions.captions import YES, sampled
-from askfirst.questions.sampling import interval_of, rate_of
-from askfirst.questions.sentences import number
+from askfirst.questions.sampling import interval_of, rate_of, share
+from askfirst.questions.sentences import number, percent
 
 WIDTH = 80  # a wider terminal gets no more: lines of text are best read short
 NARROWEST = 20  # below that a terminal breaks lines as it likes
 NOTHING = "no event yet"
+SUNDAY = 7  # of ISO weeks, the last day
 SHOWN_DAYS, SHOWN_COHORTS = 14, 16
 SHOWN_WEEKS = (1, 2, 3, 4, 8, 12, 26, 52)  # after the first; all are in --json
 
@@ -51,18 +52,27 @@ def show(asked: Asked, answers: Answers) -> None:
     console.print(Text(title, "bold"))
     console.print()
     answer = answers[report]
-    page = _Page(console, rate_of(answer.get("active", answer)))
+    page = _Page(console, rate_of(answer.get("active", answer)), asked.as_of.isoweekday() == SUNDAY)
     if report == "overview":
         _overview(page, answers, tool)
     else:
         PAGES[report](page, answer, tool)
+    missing = history.said(answer.get("active", answer))
+    if missing:
+        page.say(missing)
 
 
 class _Page:
-    """Prints pieces of a page, one below the other."""
+    """Prints pieces of a page, one below the other.
 
-    def __init__(self, console: Console, sample: float) -> None:
+    `sample` is the share of installations that was seen; `whole_week` whether the last week counts
+    up to its end.
+    """
+
+    def __init__(self, console: Console, sample: float, whole_week: bool) -> None:
         self._console = console
+        self.sample = sample
+        self.whole_week = whole_week
         self.yes = f"{YES} {sampled(sample)}".rstrip()
         self.charts = Charts.for_encoding(console.encoding)
 
@@ -70,12 +80,24 @@ class _Page:
         for line in wrap(text, self._console.width, subsequent_indent="  " * text.startswith(" ")):
             self._console.print(Text(line, style))
 
+    def nothing(self, answer: Answer) -> None:
+        """Say that there is no event yet, unless what there is has been left out, which is said."""
+        if "history" not in answer:
+            self.say(NOTHING)
+
     def gap(self) -> None:
         self._console.print()
 
     def caption(self, more: str = "") -> None:
         self.say(f"  {self.yes} {more}".rstrip(), "dim")
         self._console.print()
+
+    def sure(self, intervals: dict[str, str]) -> None:
+        """Say between what each of some figures lies; "" for one that has no interval."""
+        texts = [f"{name} {between}" for name, between in intervals.items() if between]
+        if texts:
+            self.say(f"95 % intervals: {'; '.join(texts)}.")
+            self.gap()
 
     def table(self, header: list[str], rows: list[list[str]], words: int = 1) -> None:
         """Print a table; the first `words` columns are text, the others figures."""
@@ -125,7 +147,8 @@ def _monthly(page: _Page, series: list[Answer]) -> None:
 def _newest(page: _Page, versions: list[Answer]) -> None:
     for row in [row for row in versions if row["at_risk"]][-2:]:
         curve = page.charts.sparkline(_shares(row["curve"], 40), top=1.0)
-        page.say(f"  {row['version']:<8} {curve} {row['updated'] / row['at_risk']:.0%}")
+        part = share(row["updated"], row["at_risk"], page.sample) or 0.0
+        page.say(f"  {row['version']:<8} {curve} {part:.0%}")
 
 
 def _shape(page: _Page, distribution: dict[str, int], what: str) -> None:
@@ -158,7 +181,7 @@ def _active(page: _Page, answer: Answer, _tool: str) -> None:
     page.caption()
     series = answer["series"]
     if not series:
-        page.say(NOTHING)
+        page.nothing(answer)
         return
     page.say(f"From {series[0]['day']} to {series[-1]['day']}, each line from 0 to its highest:")
     for name in ("daily", "weekly", "monthly"):
@@ -183,11 +206,18 @@ def _updates(page: _Page, answer: Answer, _tool: str) -> None:
         for row in answer["versions"]
     ]
     if not rows:
-        page.say(NOTHING)
+        page.nothing(answer)
         return
     header = ["version", "released", "share", "updated", "25 %", "50 %", "75 %", "from", "to"]
     page.table(header, rows, words=3)
     page.caption("Days until a share of those at risk had updated.")
+    for row in answer["versions"]:
+        counts = {name: _between(interval_of(row, name)) for name in ("updated", "at_risk")}
+        if counts["updated"]:
+            page.say(
+                f"{row['version']}: {counts['updated']} updated of {counts['at_risk']} at risk (95 "
+                "% intervals)."
+            )
     page.say("share: who had updated, from the release to the last observation, 0 to 100 %.")
     page.say("updated: of how many at risk. from, to: the 95 % confidence interval of the 50 %")
     page.say("figure. -: not reached yet.")
@@ -215,6 +245,16 @@ def _applications(page: _Page, answer: Answer, _tool: str) -> None:
         words=0,
     )
     page.caption()
+    counts = {key: _between(interval_of(answer, key)) for key in ("installations", "side_by_side")}
+    parts = (answer["side_by_side"], answer["installations"], page.sample)
+    page.sure(
+        {
+            "installations": counts["installations"],
+            **_sure(page, answer),
+            "two or more in one day": counts["side_by_side"],
+            "as a share": _between(intervals.share(*parts), percent),
+        }
+    )
     _distribution(page, answer, "installations by how many applications they named:")
 
 
@@ -224,7 +264,20 @@ def _environments(page: _Page, answer: Answer, _tool: str) -> None:
         head = [f"per {what}", "mean", "median", "90 %"]
         page.table(head, [["", *(number(row[key]) for key in SPREAD)]])
         page.caption()
+        page.sure(_sure(page, row))
         _distribution(page, row, f"{what}s by how many environments they named:")
+
+
+def _sure(page: _Page, row: Answer) -> dict[str, str]:
+    counts = row["distribution"]
+    return {
+        "mean": _between(intervals.mean(counts, page.sample), "{:.2f}".format),
+        "median": _between(intervals.median(counts, page.sample)),
+    }
+
+
+def _between(ends: tuple[Any, Any] | None, said: Callable[[Any], str] = number) -> str:
+    return "" if ends is None else f"{said(ends[0])} to {said(ends[1])}"
 
 
 def _distribution(page: _Page, row: Answer, title: str, most: int = 12) -> None:
@@ -247,32 +300,52 @@ def _commands(page: _Page, answer: Answer, _tool: str) -> None:
     for row in answer["commands"]:
         newest = list(row["version"])[-1:]
         counts = (number(row[key]) for key in ("events", "installations", "regular"))
-        rows.append([row["command"], *counts, *(newest or ["-"])])
+        between = map(number, interval_of(row, "regular") or ())
+        rows.append([row["command"], *counts, *between, *(newest or ["-"])])
     if not rows:
-        page.say(NOTHING)
+        page.nothing(answer)
         return
-    page.table(["command", "events", "installations", "regular", "newest version"], rows)
+    ends = ["from", "to"] if page.sample < 1 else []
+    page.table(["command", "events", "installations", "regular", *ends, "newest version"], rows)
     page.caption("In these 28 days.")
     page.say("regular: installations active on 4 or more days that used it, and would feel")
     page.say("a breaking change.")
+    if ends:
+        page.say("from, to: the 95 % interval of the regular.")
 
 
 def _retention(page: _Page, answer: Answer, _tool: str) -> None:
     cohorts = answer["cohorts"][-SHOWN_COHORTS:]
     if not cohorts:
-        page.say(NOTHING)
+        page.nothing(answer)
         return
     longest = max(len(cohort["active"]) for cohort in cohorts)
     weeks = [week for week in SHOWN_WEEKS if week < longest]
     rows = []
     for cohort in cohorts:
-        active = cohort["active"]
-        shares = [f"{active[k] / cohort['size']:.0%}" if k < len(active) else "" for k in weeks]
+        shares = [_week(page, cohort, week) for week in weeks]
         rows.append([cohort["week"], number(cohort["size"]), *shares])
     page.table(["first seen", "size", *(f"+{week}" for week in weeks)], rows)
-    page.caption("Share active so many weeks later.")
+    over = "" if page.whole_week else " *: that week is not over."
+    page.caption(f"Share active so many weeks later.{over}")
+    together = retention.pooled(answer["cohorts"], page.sample)
+    known = {week: together[week] for week in weeks if week < len(together)}
+    for week, counts in known.items():
+        low_high = _between(intervals.share(*counts), percent)
+        part = percent(share(*counts) or 0.0)
+        page.say(f"All cohorts together, +{week}: {part} (95 % interval {low_high}).")
     if len(answer["cohorts"]) > len(cohorts):
         page.say(f"The last {SHOWN_COHORTS} cohorts; --json and --csv have all.")
+
+
+def _week(page: _Page, cohort: Answer, after: int) -> str:
+    """Return the share of a cohort active so many weeks later, marked if the week is not over."""
+    active = cohort["active"]
+    if after >= len(active):
+        return ""
+    part = share(active[after], cohort["size"], page.sample) or 0.0
+    last = after == len(active) - 1
+    return f"{part:.0%}{'*' * (last and not page.whole_week)}"
 
 
 def _quality(page: _Page, answer: Answer, _tool: str) -> None:

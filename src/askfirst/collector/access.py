@@ -79,7 +79,7 @@ class Access:
         """Return the answer to a request that may not see the answers, or None if it may."""
         if self._token is None:
             return None if is_loopback(_host(request)) else _misdirected()
-        if self._sessions.is_open(request.cookies.get(COOKIE, "")):
+        if self._sessions.is_open(request.cookies.get(_cookie(request), "")):
             return None
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not given.strip():
@@ -129,7 +129,7 @@ class Access:
         self._attempts.succeeded(request)
         response = _home()
         response.set_cookie(
-            COOKIE,
+            _cookie(request),
             self._sessions.begin(),
             max_age=SECONDS,
             httponly=True,
@@ -142,9 +142,10 @@ class Access:
         """`POST /logout`: end the session and go to the form."""
         if _is_from_elsewhere(request):
             return _forbidden()
-        self._sessions.end(request.cookies.get(COOKIE, ""))
+        name = _cookie(request)
+        self._sessions.end(request.cookies.get(name, ""))
         response = _seen_other("/login")
-        response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=_is_tls(request))
+        response.delete_cookie(name, httponly=True, samesite="strict", secure=_is_tls(request))
         return response
 
     def _is_token(self, text: str) -> bool:
@@ -180,6 +181,15 @@ async def _form(request: Request) -> bytes:
 
 def _host(request: Request) -> str:
     return request.url.hostname or ""
+
+
+def _cookie(request: Request) -> str:
+    """Return the name of our cookie: two collectors on one host do not log each other out.
+
+    Its port is the one we listen at, also behind a proxy.
+    """
+    _, port = request.scope.get("server") or ("", 0)
+    return f"{COOKIE}-{port}"
 
 
 def _is_tls(request: Request) -> bool:

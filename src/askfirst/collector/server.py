@@ -66,8 +66,12 @@ def url_of(listener: socket.socket, *, tls: bool) -> str:
 
 
 class _Behind(HttpToolsProtocol):
-    """An application's connection that comes through a tunnel, whose first line says from whom."""
+    """An application's connection that comes through a tunnel, whose first line says from whom.
 
+    `port` is that of the door: the application's own socket has none.
+    """
+
+    port = 0
     _head: bytes | None = b""
 
     def data_received(self, data: bytes) -> None:
@@ -84,6 +88,7 @@ class _Behind(HttpToolsProtocol):
         scheme, address, port = line.decode("ascii").split(" ")
         self.scheme = "https" if scheme == "https" else "http"
         self.client = (address, int(port))
+        self.server = ("", self.port)  # no host: one that a request does not name is not made up
         super().data_received(rest)
 
 
@@ -183,7 +188,11 @@ def run(app: Any, listener: socket.socket, started: Callable[[], None], files: F
     lean.go_without_pandas()
     lean.give_back_memory()
     sys.setswitchinterval(worker.SWITCH_SECONDS)
-    config = _quiet(app, _Behind)
+
+    class BehindThisDoor(_Behind):
+        port = listener.getsockname()[1]
+
+    config = _quiet(app, BehindThisDoor)
     with tempfile.TemporaryDirectory(prefix="askfirst-") as folder:
         application = socket.socket(socket.AF_UNIX)
         application.bind(os.path.join(folder, "application"))  # noqa: PTH118 - at most 107 bytes

@@ -7,7 +7,7 @@ import hmac
 import secrets
 from collections.abc import Callable
 
-COOKIE = "askfirst"
+COOKIE = "askfirst"  # and the port: a browser keeps one jar for all ports of a host
 SECONDS = 14 * 86_400  # a session lasts two weeks, however much it is used
 ID_BYTES = 16
 

@@ -75,13 +75,17 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one page says. `filters` names the choices that change something on it."""
+    """What one page says. `filters` names the choices that change something on it.
+
+    `missing` says what is not in it because events are past their retention; "" for nothing.
+    """
 
     sentences: tuple[Sentence, ...] = ()
     numbers: tuple[Number, ...] = ()
     figures: tuple[Figure, ...] = ()
     filters: tuple[str, ...] = ()
     versions: tuple[str, ...] = field(default=())
+    missing: str = ""
 
     def figure(self, name: str) -> Figure | None:
         """Return the figure of that name."""

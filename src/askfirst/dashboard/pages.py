@@ -198,7 +198,9 @@ class _Pages:
         if request.url.path.endswith(".json"):
             return JSONResponse(snapshots, headers=HEADERS)
         views = {tool: in_public.view(tool, rows) for tool, rows in snapshots.items()}
-        return render(request, "public.html", tools=views, threshold=public.threshold)
+        every = [snapshot for rows in snapshots.values() for snapshot in rows]
+        threshold = in_public.smallest_threshold(every, public.threshold)
+        return render(request, "public.html", tools=views, threshold=threshold)
 
     async def _selection(self, request: Request) -> tuple[Selection, Sequence[str]]:
         await self._site.caught_up()
@@ -207,13 +209,13 @@ class _Pages:
         return Selection.read(request.query_params, tools, yesterday), tools
 
     def _view(self, page: Page, selection: Selection) -> View:
-        """Return what a page says; captions say what an estimate comes from."""
+        """Return what a page says; captions say what it comes from, and what is missing."""
         store = self._site.store
         view = page.view(store, selection)
-        said = sampled(sampling.rate(store, selection.tool))
-        if not said or page.name == "quality":
+        if page.name == "quality":
             return view
-        figures = (replace(one, caption=f"{one.caption} {said}") for one in view.figures)
+        said = f"{sampled(sampling.rate(store, selection.tool))} {view.missing}".strip()
+        figures = (replace(one, caption=f"{one.caption} {said}".strip()) for one in view.figures)
         return replace(view, figures=tuple(figures))
 
     def _emptiness(self, selection: Selection) -> Emptiness | None:

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from askfirst import questions
-from askfirst.questions import active, sampling
+from askfirst.questions import active, history, sampling
 from askfirst.questions.calendar import day_number, day_of, week_number, week_text
 from askfirst.stores.base import Store, StoreError
 
@@ -119,23 +119,45 @@ class PublicFigures:
         self._kept: dict[str, dict[str, Snapshot]] | None = None
 
     def read(self) -> dict[str, list[Snapshot]]:
-        """Return the snapshots of each tool, the oldest first. Raises StoreError, OSError."""
+        """Return the snapshots of each tool, the oldest first. Raises StoreError, OSError.
+
+        A period has none that reaches past the retention, so that too little of it is left, or in
+        which and in the week after which nothing arrived.
+        """
         with self._lock:
             if self._kept is None:
                 self._kept = _read(self._file)
             last = last_period(self._today())
             periods = range(last - PERIODS + 1, last + 1)
-            tools = self._store.tools()
             changed = False
-            for tool in tools:
+            found: dict[str, list[Snapshot]] = {}
+            for tool in self._store.tools():
                 known = self._kept.setdefault(tool, {})
-                for period in periods:
-                    if str(period) not in known:
-                        known[str(period)] = self._snapshot(tool, period)
-                        changed = True
+                missing = [period for period in periods if str(period) not in known]
+                for period in self._whole(tool, missing):
+                    known[str(period)] = self._snapshot(tool, period)
+                    changed = True
+                found[tool] = [known[str(period)] for period in periods if str(period) in known]
             if changed:
                 self._write(self._file, json.dumps(self._kept))
-            return {tool: [self._kept[tool][str(period)] for period in periods] for tool in tools}
+            return found
+
+    def _whole(self, tool: str, periods: list[int]) -> list[int]:
+        """Return the periods that came to their end, and of which every event is kept.
+
+        Something arrived on the last day or in the week after: a clock that is ahead for a while
+        would freeze what is not over.
+        """
+        if not periods:
+            return []
+        first = history.kept_from(self._store, tool, self._today())
+        arrived = set(history.arrivals(self._store, tool))
+        return [
+            one
+            for one in periods
+            if first is None or last_day(one - 1) + 1 >= first
+            if arrived.intersection(range(last_day(one), last_day(one) + SETTLED_DAYS + 1))
+        ]
 
     def _snapshot(self, tool: str, period: int) -> Snapshot:
         end = last_day(period)
@@ -177,14 +199,24 @@ class PublicFigures:
 
     def _seen(self, name: str, tool: str, as_of: date) -> dict[str, Any]:
         """Answer with what was seen: nothing else can be held against the threshold."""
-        return questions.ask(self._store, name, tool, as_of, correct=False)
+        today = day_of(self._today())
+        return questions.ask(self._store, name, tool, as_of, correct=False, today=today)
 
     def _updates(self, tool: str, period: int, rounding: Rounding) -> list[dict[str, Any]]:
         """Return the releases of the period before, which everybody has had four weeks to get."""
         end = last_day(period)
         begin, until = last_day(period - 2), last_day(period - 1)
+        assert self._kept is not None
+        # a day that the contract gives a release later moves it to another period
+        told = {
+            row["version"]
+            for snapshot in self._kept[tool].values()
+            for row in snapshot.get("updates", ())
+        }
         rows = []
         for row in self._seen("updates", tool, day_of(end))["versions"]:
+            if row["version"] in told:
+                continue
             day = day_number(date.fromisoformat(row["released"][:10]))
             waiting = row["at_risk"] - row["updated"]
             enough = min(row["updated"], waiting or rounding.threshold) >= rounding.threshold

@@ -54,16 +54,29 @@ class Selection:
         return self.as_of - timedelta(days=self.days - 1)
 
     @property
+    def today(self) -> date:
+        """The day that is not over."""
+        return self.default_day + timedelta(days=1)
+
+    @property
     def query(self) -> str:
-        """The query string of this selection, with its `?`; empty for what is the default."""
+        """The query string of this selection, with its `?`, without what is the default."""
+        return self._query(named=False)
+
+    def _query(self, *, named: bool) -> str:
         chosen = {"tool": self.tool}
-        if self.as_of != self.default_day:
+        if named or self.as_of != self.default_day:
             chosen["as_of"] = self.as_of.isoformat()
         if self.days != DEFAULT_RANGE:
             chosen["range"] = str(self.days)
         if self.version != NEWEST:
             chosen["version"] = self.version
         return f"?{urlencode(chosen)}"
+
+    @property
+    def link(self) -> str:
+        """The query string that shows the same for good: it names the day, also the default one."""
+        return self._query(named=True)
 
     def on(self, day: date) -> Selection:
         """Return the same, as of another day."""

@@ -11,6 +11,7 @@ from askfirst.questions import (
     applications,
     commands,
     environments,
+    history,
     quality,
     retention,
     sampling,
@@ -41,7 +42,13 @@ def default_day() -> date:
 
 
 def ask(
-    store: Store, name: str, tool: str, as_of: date | None = None, *, correct: bool = True
+    store: Store,
+    name: str,
+    tool: str,
+    as_of: date | None = None,
+    *,
+    correct: bool = True,
+    today: date | None = None,
 ) -> dict[str, Any]:
     """Answer one of NAMES, or `overview`, about a tool; the answer is ready for JSON.
 
@@ -51,24 +58,45 @@ def ask(
     who said Yes, and an `estimate` beside them says how sure they are; see `sampling`. With
     `correct` false they are what was seen.
 
+    What would need events that are past their retention is not answered, and a `history` says so;
+    see `history`. `today` is the UTC day from which the retention counts, else that of the clock.
+
     A tool that the store does not know gets the answers of one without events. Raises
     UnknownQuestionError for any other name, StoreError if the store cannot answer.
     """
     if name == "overview":
-        return overview(store, tool, as_of)
+        return overview(store, tool, as_of, today=today)
     if name not in QUESTIONS:
         raise UnknownQuestionError(f"no question is called {name!r}; there are {', '.join(NAMES)}")
-    answer = QUESTIONS[name](store, tool, day_number(as_of or default_day()))
-    return sampling.corrected(name, answer, sampling.rate(store, tool)) if correct else answer
+    day = day_number(as_of or default_day())
+    return _finished(store, name, tool, QUESTIONS[name](store, tool, day), day, today, correct)
 
 
-def headline(store: Store, tool: str, as_of: date) -> dict[str, Any]:
+def headline(store: Store, tool: str, as_of: date, *, today: date | None = None) -> dict[str, Any]:
     """Answer `active` without its series."""
-    answer = {**active.headline(store, tool, day_number(as_of))}
-    return sampling.corrected("active", answer, sampling.rate(store, tool))
+    day = day_number(as_of)
+    return _finished(store, "active", tool, {**active.headline(store, tool, day)}, day, today)
 
 
-def overview(store: Store, tool: str, as_of: date | None = None) -> dict[str, Any]:
+def _finished(
+    store: Store,
+    name: str,
+    tool: str,
+    answer: dict[str, Any],
+    as_of: int,
+    today: date | None,
+    correct: bool = True,
+) -> dict[str, Any]:
+    """Scale what comes from a sample, and leave out what would need forgotten events."""
+    if correct:
+        answer = sampling.corrected(name, answer, sampling.rate(store, tool))
+    now = day_number(today or default_day() + timedelta(days=1))
+    return history.limited(store, name, tool, answer, as_of, now)
+
+
+def overview(
+    store: Store, tool: str, as_of: date | None = None, *, today: date | None = None
+) -> dict[str, Any]:
     """Give the headline figures of the makers' four questions: `as_of`, `active`, `updates`,
     `applications`, `environments`.
 
@@ -77,11 +105,10 @@ def overview(store: Store, tool: str, as_of: date | None = None) -> dict[str, An
     without its curve.
     """
     day = as_of or default_day()
-    newest = updates.headline(store, tool, day_number(day))
     return {
         "as_of": day.isoformat(),
-        "active": headline(store, tool, day),
-        "updates": newest and sampling.update(newest, sampling.rate(store, tool)),
-        "applications": ask(store, "applications", tool, day),
-        "environments": ask(store, "environments", tool, day),
+        "active": headline(store, tool, day, today=today),
+        "updates": updates.headline(ask(store, "updates", tool, day, today=today)["versions"]),
+        "applications": ask(store, "applications", tool, day, today=today),
+        "environments": ask(store, "environments", tool, day, today=today),
     }

@@ -31,7 +31,7 @@ def _figures(answer: dict[str, Any]) -> Iterator[Row]:
         if isinstance(value, dict):
             pending = [(f"{name}.{key}", child) for key, child in value.items()] + pending
         else:
-            yield [name, value]
+            yield [name, " ".join(value) if isinstance(value, list) else value]
 
 
 def _active(answer: dict[str, Any]) -> Iterator[Row]:

@@ -18,6 +18,9 @@ from askfirst.questions.sampling import observed
 
 Interval = tuple[float, float]
 
+FEWEST = 20  # that have a mean with an interval: below, one of them can be most of the variance
+FAR = 20  # standard deviations from the middle: the chance of what lies beyond is below 1e-80
+
 
 def share(part: int, whole: int, sample: float = 1.0) -> Interval | None:
     """Return Wilson's score interval of part / whole; None if there is nobody.
@@ -39,18 +42,19 @@ def share(part: int, whole: int, sample: float = 1.0) -> Interval | None:
 
 
 def mean(distribution: Mapping[str, int], sample: float = 1.0) -> Interval | None:
-    """Return the interval of the mean of "how many have how many"; None for fewer than two.
+    """Return the interval of the mean of "how many have how many"; None for fewer than FEWEST.
 
-    The normal approximation with the sample's own variance; fair from some dozens on.
+    The normal approximation with the sample's own variance; fair from some dozens on. It does not
+    go below 1: who has none is not among them.
     """
     values, counts = _columns(distribution, sample)
     total = int(counts.sum())
-    if total < 2:
+    if total < FEWEST:
         return None
     centre = float((values * counts).sum() / total)
     variance = float((counts * (values - centre) ** 2).sum() / (total - 1))
     half = NORMAL_975 * math.sqrt(variance / total)
-    return centre - half, centre + half
+    return max(1.0, centre - half), centre + half
 
 
 def median(distribution: Mapping[str, int], sample: float = 1.0) -> tuple[int, int] | None:
@@ -76,12 +80,17 @@ def _columns(distribution: Mapping[str, int], sample: float) -> tuple[np.ndarray
 
 
 def _rank(size: int) -> int:
-    """Return the largest k with P(Binomial(size, 1/2) < k) <= 2.5 %; 0 if there is none."""
-    chance, total, rank = -size * math.log(2), 0.0, 0
-    while rank < size:
-        total += math.exp(chance)  # P(Binomial = rank), by logarithms: 2 ** -size may be 0
-        if total > 0.025:
-            return rank
-        rank += 1
-        chance += math.log(size - rank + 1) - math.log(rank)
-    return 0
+    """Return the largest k with P(Binomial(size, 1/2) < k) <= 2.5 %; 0 if there is none.
+
+    Exact but for rounding: sums the chances from FAR below the middle up to it, so a million values
+    take some ten thousand terms.
+    """
+    first = max(0, math.ceil(size / 2 - FAR * math.sqrt(size) / 2))
+    # by logarithms: 2 ** -size may be 0
+    ways = math.lgamma(size + 1) - math.lgamma(first + 1) - math.lgamma(size - first + 1)
+    after = np.arange(first + 1, size // 2 + 1, dtype=np.float64)
+    steps = np.log((size - after + 1) / after)
+    chances = np.exp(ways - size * math.log(2) + np.concatenate([[0.0], np.cumsum(steps)]))
+    below = np.cumsum(chances)  # P(Binomial <= first), P(Binomial <= first + 1), …
+    count = int(np.searchsorted(below, 0.025, side="right"))
+    return first + count if count else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from askfirst.questions.calendar import week_number, week_text
+from askfirst.questions.sampling import observed
 from askfirst.stores.base import Store
 
 
@@ -28,8 +29,10 @@ def ask(store: Store, tool: str, as_of: int) -> dict[str, Any]:
     }
 
 
-def pooled(cohorts: list[dict[str, Any]]) -> list[tuple[int, int]]:
+def pooled(cohorts: list[dict[str, Any]], sample: float = 1.0) -> list[tuple[int, int]]:
     """Return for each number of weeks after the first (active, seen so long), over all cohorts.
+
+    With a sample these are what was seen, not estimates: many roundings would add up.
 
     The last week of each cohort is left out: it may not be over. So a cohort of this week counts
     nowhere, and one of last week for its first week alone.
@@ -39,6 +42,9 @@ def pooled(cohorts: list[dict[str, Any]]) -> list[tuple[int, int]]:
     for after in range(longest):
         old = [cohort for cohort in cohorts if len(cohort["active"]) - 1 > after]
         rows.append(
-            (sum(cohort["active"][after] for cohort in old), sum(cohort["size"] for cohort in old))
+            (
+                sum(observed(cohort["active"][after], sample) for cohort in old),
+                sum(observed(cohort["size"], sample) for cohort in old),
+            )
         )
     return rows

@@ -45,6 +45,15 @@ def observed(estimate: int, sample: float) -> int:
     return round(estimate * sample)
 
 
+def share(part: int, whole: int, sample: float = 1.0) -> float | None:
+    """Return part / whole of estimates, by what was seen of both; None if nobody was.
+
+    `total` rounds each by itself, which few would notice: 1 of 2 at 0.7 would be 1 of 3.
+    """
+    of = observed(whole, sample)
+    return observed(part, sample) / of if of else None
+
+
 def interval(seen: int, sample: float) -> tuple[int, int]:
     """Return the 95 % interval of how many there are, by how many were seen in a sample.
 
@@ -63,7 +72,8 @@ def interval(seen: int, sample: float) -> tuple[int, int]:
 def interval_of(answer: Answer, key: str) -> tuple[int, int] | None:
     """Return the interval that an answer, or a row of one, gives a count; None if it is certain."""
     estimate = answer.get("estimate", {})
-    return (estimate["low"][key], estimate["high"][key]) if "low" in estimate else None
+    known = key in estimate.get("low", {})
+    return (estimate["low"][key], estimate["high"][key]) if known else None
 
 
 def corrected(name: str, answer: Answer, sample: float) -> Answer:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from askfirst.questions import intervals
-from askfirst.questions.sampling import interval_of, rate_of
+from askfirst.questions.sampling import interval_of, rate_of, share
 
 Answer = dict[str, Any]
 
@@ -57,9 +57,9 @@ def active(answer: Answer, tool: str) -> Sentence:
 
 
 def updates(row: Answer | None) -> Sentence:
-    """Say how long it takes until half have a release; None if there was none to update to."""
+    """Say how long it takes until half have a release; None if there is none to follow."""
     if row is None:
-        return Sentence.of("Nobody has had a release to update to yet.")
+        return Sentence.of("There is no release to follow in the events that are kept.")
     so_far = f"{row['updated']:,} of {plural(row['at_risk'], 'installation')} updated"
     so_far = f"about {so_far}" if "estimate" in row else so_far
     if row["median_days"] is None:
@@ -103,7 +103,7 @@ def removal(row: Answer, regular: int) -> Sentence:
     return Sentence.of(
         f"Removing {row['command']} would be felt by "
         f"[{plural(row['regular'], 'regular installation')}]{_about(row, 'regular')}, "
-        f"{percent(row['regular'] / regular, 1)}."
+        f"{percent(share(row['regular'], regular, rate_of(row)) or 0.0, 1)}."
     )
 
 

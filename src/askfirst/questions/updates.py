@@ -57,12 +57,11 @@ def ask(store: Store, tool: str, as_of: int) -> dict[str, Any]:
     }
 
 
-def headline(store: Store, tool: str, as_of: int) -> dict[str, Any] | None:
+def headline(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Return the row, without its curve, that says most about how fast people update now.
 
     The newest version with a median, else the newest with anyone at risk, else None.
     """
-    rows = ask(store, tool, as_of)["versions"]
     at_risk = [row for row in rows if row["at_risk"]]
     known = [row for row in at_risk if row["median_days"] is not None]
     for row in (known or at_risk)[-1:]:

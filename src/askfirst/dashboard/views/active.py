@@ -8,22 +8,27 @@ from typing import Any
 from askfirst import questions
 from askfirst.dashboard.figures import COUNT, TEXT, Column, Figure, Number, Table, View, bars, lines
 from askfirst.dashboard.selection import Selection
-from askfirst.questions import sentences
+from askfirst.questions import history, sentences
 from askfirst.questions.captions import caption
-from askfirst.questions.sampling import interval_of
+from askfirst.questions.sampling import interval_of, rate_of, share
 from askfirst.questions.sentences import percent
 from askfirst.stores.base import Store
 
 PERIOD = 28  # days
 MOST_PERIODS = 14
+CHANGES = {
+    "new": "first seen in the 28 days",
+    "returning": "seen before them",
+    "lost": "in the 28 days before, not since",
+}
 
 
 def view(store: Store, selection: Selection) -> View:
     """Show daily, weekly, monthly; and who came, stayed and left, by periods of 28 days."""
-    answer = questions.ask(store, "active", selection.tool, selection.as_of)
+    answer = questions.ask(store, "active", selection.tool, selection.as_of, today=selection.today)
     begin = answer["series"][0]["day"] if answer["series"] else selection.as_of.isoformat()
-    share = answer["regular"] / answer["monthly"] if answer["monthly"] else None
-    note = "" if share is None else f"{percent(share)} of these"
+    part = share(answer["regular"], answer["monthly"], rate_of(answer))
+    note = "" if part is None else f"{percent(part)} of these"
     return View(
         sentences=(sentences.active(answer, selection.tool),),
         numbers=(
@@ -31,12 +36,15 @@ def view(store: Store, selection: Selection) -> View:
             Number("regular", f"{answer['regular']:,}", _between(answer, "regular", note)),
             Number("in 7 days", f"{answer['weekly']:,}", "weekly"),
             Number("on the day", f"{answer['daily']:,}", "daily"),
-            Number("new", f"{answer['new']:,}", "first seen in the 28 days"),
-            Number("returning", f"{answer['returning']:,}", "seen before them"),
-            Number("lost", f"{answer['lost']:,}", "in the 28 days before, not since"),
+            *(
+                Number(key, f"{answer[key]:,}", note)
+                for key, note in CHANGES.items()
+                if answer[key] is not None
+            ),
         ),
         figures=(_series(answer, selection), _growth(store, selection, date.fromisoformat(begin))),
         filters=("range",),
+        missing=history.said(answer),
     )
 
 
@@ -48,7 +56,7 @@ def _between(answer: dict[str, Any], key: str, certain: str) -> str:
 
 def series(store: Store, selection: Selection) -> Figure:
     """Return the lines alone."""
-    answer = questions.ask(store, "active", selection.tool, selection.as_of)
+    answer = questions.ask(store, "active", selection.tool, selection.as_of, today=selection.today)
     return _series(answer, selection)
 
 
@@ -86,8 +94,12 @@ def _growth(store: Store, selection: Selection, begin: date) -> Figure:
     while ends[-1] - timedelta(days=PERIOD) >= earliest and len(ends) < MOST_PERIODS:
         ends.append(ends[-1] - timedelta(days=PERIOD))
     ends.reverse()
-    rows = [questions.headline(store, selection.tool, end) for end in ends]
-    labels = [end.isoformat() for end in ends]
+    found = {
+        end.isoformat(): questions.headline(store, selection.tool, end, today=selection.today)
+        for end in ends
+    }
+    whole = {end: row for end, row in found.items() if "history" not in row}
+    labels, rows = list(whole), list(whole.values())
     columns = {
         "returning": [row["returning"] for row in rows],
         "lost": [row["lost"] for row in rows],
@@ -112,5 +124,7 @@ def _growth(store: Store, selection: Selection, begin: date) -> Figure:
             line="regular",
         ),
         summary=f"In the last 28 days {rows[-1]['new']:,} were new, {rows[-1]['returning']:,} "
-        f"returned, {rows[-1]['lost']:,} were lost.",
+        f"returned, {rows[-1]['lost']:,} were lost."
+        if rows
+        else "No 28 days to show.",
     )

@@ -8,23 +8,26 @@ from askfirst import questions
 from askfirst.dashboard.figures import Figure, Number, View
 from askfirst.dashboard.selection import Selection
 from askfirst.dashboard.views import spread
-from askfirst.questions import intervals, sentences
-from askfirst.questions.sampling import rate_of
+from askfirst.questions import history, intervals, sentences
+from askfirst.questions.sampling import rate_of, share
 from askfirst.questions.sentences import percent
 from askfirst.stores.base import Store
 
 
 def view(store: Store, selection: Selection) -> View:
     """Show the distribution of applications per installation."""
-    answer = questions.ask(store, "applications", selection.tool, selection.as_of)
-    sure = intervals.share(answer["side_by_side"], answer["installations"], rate_of(answer))
+    answer = questions.ask(
+        store, "applications", selection.tool, selection.as_of, today=selection.today
+    )
+    counts = (answer["side_by_side"], answer["installations"], rate_of(answer))
+    part, sure = share(*counts), intervals.share(*counts)
     side = (
         ()
-        if sure is None
+        if part is None or sure is None
         else (
             Number(
                 "two or more in one day",
-                percent(answer["side_by_side"] / answer["installations"]),
+                percent(part),
                 f"{percent(sure[0])} to {percent(sure[1])}",
             ),
         )
@@ -33,6 +36,7 @@ def view(store: Store, selection: Selection) -> View:
         sentences=(sentences.applications(answer),),
         numbers=(*spread.numbers(answer), *side),
         figures=(figure(answer),),
+        missing=history.said(answer),
     )
 
 

@@ -7,9 +7,9 @@ from typing import Any
 from askfirst import questions
 from askfirst.dashboard.figures import COUNT, SHARE, TEXT, Column, Figure, Number, Table, View, bars
 from askfirst.dashboard.selection import ALL, NEWEST, Selection
-from askfirst.questions import commands, intervals, sentences
+from askfirst.questions import commands, history, intervals, sentences
 from askfirst.questions.captions import caption
-from askfirst.questions.sampling import rate_of
+from askfirst.questions.sampling import rate_of, share
 from askfirst.questions.sentences import Sentence, percent
 from askfirst.stores.base import Store
 
@@ -21,8 +21,11 @@ Answer = dict[str, Any]
 
 def view(store: Store, selection: Selection) -> View:
     """Show for each command how many regular installations would miss it."""
-    rows = questions.ask(store, "commands", selection.tool, selection.as_of)["commands"]
-    headline = questions.headline(store, selection.tool, selection.as_of)
+    answer = questions.ask(
+        store, "commands", selection.tool, selection.as_of, today=selection.today
+    )
+    rows = answer["commands"]
+    headline = questions.headline(store, selection.tool, selection.as_of, today=selection.today)
     versions = commands.versions(rows)
     least = sorted(rows, key=lambda row: (row["regular"], row["installations"], row["command"]))
     return View(
@@ -37,6 +40,7 @@ def view(store: Store, selection: Selection) -> View:
         ),
         filters=("version",),
         versions=tuple(reversed(versions)),
+        missing=history.said(answer),
     )
 
 
@@ -56,15 +60,16 @@ def _sentences(least: list[Answer], regular: int) -> tuple[Sentence, ...]:
 
 
 def _share(row: Answer, regular: int) -> str:
-    return f"{percent(row['regular'] / regular, 1)} of the regular" if regular else ""
+    part = share(row["regular"], regular, rate_of(row))
+    return "" if part is None else f"{percent(part, 1)} of the regular"
 
 
 def _impact(rows: list[Answer], regular: int) -> Figure:
     table = []
     for row in rows:
         sure = intervals.share(row["regular"], regular, rate_of(row)) or (None, None)
-        share = row["regular"] / regular if regular else None
-        counts = (row["regular"], share, *sure, row["installations"], row["events"])
+        part = share(row["regular"], regular, rate_of(row))
+        counts = (row["regular"], part, *sure, row["installations"], row["events"])
         table.append((row["command"], *counts))
     names = [row["command"] for row in rows]
     return Figure(

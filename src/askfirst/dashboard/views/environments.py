@@ -8,17 +8,20 @@ from askfirst import questions
 from askfirst.dashboard.figures import Figure, View
 from askfirst.dashboard.selection import Selection
 from askfirst.dashboard.views import spread
-from askfirst.questions import sentences
+from askfirst.questions import history, sentences
 from askfirst.stores.base import Store
 
 
 def view(store: Store, selection: Selection) -> View:
     """Show environments per application and per installation."""
-    answer = questions.ask(store, "environments", selection.tool, selection.as_of)
+    answer = questions.ask(
+        store, "environments", selection.tool, selection.as_of, today=selection.today
+    )
     return View(
         sentences=(sentences.environments(answer),),
         numbers=spread.numbers(answer["per_application"]),
         figures=figures(answer),
+        missing=history.said(answer),
     )
 
 

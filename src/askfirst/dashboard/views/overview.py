@@ -8,7 +8,7 @@ from askfirst import questions
 from askfirst.dashboard.figures import Figure, View
 from askfirst.dashboard.selection import Selection
 from askfirst.dashboard.views import active, applications, environments, updates
-from askfirst.questions import sentences
+from askfirst.questions import history, sentences
 from askfirst.stores.base import Store
 
 # the pages behind the four sentences, in their order
@@ -17,9 +17,11 @@ PAGES = ("active", "updates", "applications", "environments")
 
 def view(store: Store, selection: Selection) -> View:
     """Show the four sentences; the figures come from the pages of the same names."""
-    answer = questions.overview(store, selection.tool, selection.as_of)
+    answer = questions.overview(store, selection.tool, selection.as_of, today=selection.today)
     series = active.series(store, selection)
-    rows = questions.ask(store, "updates", selection.tool, selection.as_of)["versions"]
+    rows = questions.ask(store, "updates", selection.tool, selection.as_of, today=selection.today)[
+        "versions"
+    ]
     newest = [row for row in rows if row["at_risk"]][-3:]
     spread = applications.figure(answer["applications"])
     kinds = environments.figures(answer["environments"])[0]
@@ -32,6 +34,7 @@ def view(store: Store, selection: Selection) -> View:
             _small(kinds, "environments"),
         ),
         filters=("range",),
+        missing=history.said(answer["active"]),
     )
 
 

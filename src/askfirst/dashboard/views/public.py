@@ -13,7 +13,9 @@ Snapshot = dict[str, Any]
 
 
 def view(tool: str, snapshots: Sequence[Snapshot]) -> View:
-    """Show the periods, and of the last one who used what."""
+    """Show the periods, if there are any, and of the last one who used what."""
+    if not snapshots:
+        return View(sentences=(Sentence.of(f"There is nothing to show of {tool} yet."),))
     last = snapshots[-1]
     few = f"fewer than {last['threshold']}"
     if last["installations"] is None:
@@ -53,30 +55,39 @@ def _sentence(tool: str, last: Snapshot) -> Sentence:
     )
 
 
-def _caption(last: Snapshot, more: str = "") -> str:
-    threshold = last["threshold"]
+def smallest_threshold(snapshots: Sequence[Snapshot], otherwise: int) -> int:
+    """Return what no group that is shown is below: each period keeps the one it was made with."""
+    return min((row["threshold"] for row in snapshots), default=otherwise)
+
+
+def _caption(shown: Sequence[Snapshot], more: str = "") -> str:
+    threshold = smallest_threshold(shown, 0)
+    samples = {row.get("sample", 1.0) for row in shown}
+    even = len({row["threshold"] for row in shown}) == 1 and samples == {1.0}
+    # what comes from a sample is rounded before it is scaled
+    rounded = f"multiples of {threshold}" if even else f"rounded to {threshold} or more"
+    said = sampled(min(samples)) if len(samples) == 1 else ""
     return (
-        f"{more}Counts are multiples of {threshold}, up or down; groups below {threshold} are "
-        f"withheld or merged. {YES} {sampled(last.get('sample', 1.0))}"
+        f"{more}Counts are {rounded}, up or down; groups below {threshold} are withheld or merged. "
+        f"{YES} {said}"
     ).rstrip()
 
 
 def _periods(snapshots: Sequence[Snapshot]) -> Figure:
-    threshold = snapshots[-1]["threshold"]
     labels = [_weeks(row) for row in snapshots]
     counts = [row["installations"] for row in snapshots]
+    shown = [row["installations"] or f"fewer than {row['threshold']}" for row in snapshots]
     return Figure(
         name="periods",
         title="Installations active in each four weeks",
-        caption=_caption(snapshots[-1], "Periods of four whole weeks that do not overlap. "),
+        caption=_caption(snapshots, "Periods of four whole weeks that do not overlap. "),
         table=Table(
             (Column("weeks", "weeks", TEXT), Column("installations", "installations", COUNT)),
-            tuple(zip(labels, counts, strict=True)),
+            tuple(zip(labels, shown, strict=True)),
         ),
         chart=bars([row["until"] for row in snapshots], {"installations": counts}, "installations"),
         summary="; ".join(
-            f"{label}: {n or f'fewer than {threshold}'}"
-            for label, n in zip(labels[-3:], counts[-3:], strict=True)
+            f"{label}: {n}" for label, n in zip(labels[-3:], shown[-3:], strict=True)
         ),
     )
 
@@ -87,7 +98,7 @@ def _commands(last: Snapshot, few: str) -> Figure:
     return Figure(
         name="commands",
         title="Installations that used a command",
-        caption=_caption(last),
+        caption=_caption([last]),
         table=Table(
             (Column("command", "command", TEXT), Column("installations", "installations", COUNT)),
             tuple((row["command"], row["installations"] or few) for row in rows),
@@ -114,7 +125,7 @@ def _spread(last: Snapshot, what: str) -> Figure:
     return Figure(
         name=what,
         title=f"Installations by how many {what} they named",
-        caption=_caption(last),
+        caption=_caption([last]),
         table=Table(
             (Column(what, what, TEXT), Column("installations", "installations", COUNT)),
             tuple(zip(labels, counts, strict=True)),

@@ -18,7 +18,7 @@ HEADINGS = {"clock_skewed": "clock ahead", "late": "late", "removed": "fields re
 
 def view(store: Store, selection: Selection) -> View:
     """Show what arrived, day by day, and what was refused."""
-    answer = questions.ask(store, "quality", selection.tool, selection.as_of)
+    answer = questions.ask(store, "quality", selection.tool, selection.as_of, today=selection.today)
     days = [row for row in answer["days"] if row["day"] >= selection.first.isoformat()]
     total = {kind: sum(_count(row, kind) for row in days) for kind in KINDS}
     return View(

@@ -17,11 +17,11 @@ from askfirst.dashboard.figures import (
     lines,
 )
 from askfirst.dashboard.selection import Selection
-from askfirst.questions import intervals
+from askfirst.questions import history, intervals
 from askfirst.questions.calendar import day_number, week_number, week_text
 from askfirst.questions.captions import caption
 from askfirst.questions.retention import pooled
-from askfirst.questions.sampling import rate_of
+from askfirst.questions.sampling import rate_of, share, total
 from askfirst.questions.sentences import Sentence, percent
 from askfirst.stores.base import Store
 
@@ -32,16 +32,21 @@ Answer = dict[str, Any]
 
 def view(store: Store, selection: Selection) -> View:
     """Show the triangle of cohorts, and all of them together."""
-    answer = questions.ask(store, "retention", selection.tool, selection.as_of)
+    answer = questions.ask(
+        store, "retention", selection.tool, selection.as_of, today=selection.today
+    )
     first = week_text(week_number(day_number(selection.first)))
     sample = rate_of(answer)
     cohorts = [cohort for cohort in answer["cohorts"] if cohort["week"] >= first]
-    stayed = pooled(cohorts)
+    stayed = pooled(cohorts, sample)
+    left_out = answer.get("history", {"left_out": ()})["left_out"]
+    missing = history.said(answer) if any(week >= first for week in left_out) else ""
     return View(
         sentences=(_sentence(stayed),),
-        numbers=tuple(_number(stayed[week], week, sample) for week in TOLD if week < len(stayed)),
-        figures=(_triangle(cohorts), _stay(stayed, sample)),
+        numbers=tuple(_number(stayed[week], week) for week in TOLD if week < len(stayed)),
+        figures=(_triangle(cohorts, sample), _stay(stayed, sample)),
         filters=("range",),
+        missing=missing,
     )
 
 
@@ -60,17 +65,17 @@ def _ordinal(number: int) -> str:
     return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number, 'th') }"
 
 
-def _number(row: tuple[int, int], week: int, sample: float) -> Number:
+def _number(row: tuple[int, int], week: int) -> Number:
     active, size = row
-    sure = intervals.share(active, size, sample)
+    sure = intervals.share(active, size)
     note = f"{percent(sure[0])} to {percent(sure[1])}" if sure else ""
     return Number(f"after {week} week{'s' * (week > 1)}", percent(active / size), note)
 
 
-def _triangle(cohorts: list[Answer]) -> Figure:
+def _triangle(cohorts: list[Answer], sample: float) -> Figure:
     longest = max((len(cohort["active"]) for cohort in cohorts), default=0)
     cells = [
-        [after, place, active / cohort["size"], active, cohort["size"]]
+        [after, place, share(active, cohort["size"], sample), active, cohort["size"]]
         for place, cohort in enumerate(cohorts)
         for after, active in enumerate(cohort["active"])
     ]
@@ -78,7 +83,7 @@ def _triangle(cohorts: list[Answer]) -> Figure:
         (
             cohort["week"],
             cohort["size"],
-            *(active / cohort["size"] for active in cohort["active"]),
+            *(share(active, cohort["size"], sample) for active in cohort["active"]),
             *[None] * (longest - len(cohort["active"])),
         )
         for cohort in cohorts
@@ -107,7 +112,7 @@ def _triangle(cohorts: list[Answer]) -> Figure:
 
 
 def _stay(stayed: list[tuple[int, int]], sample: float) -> Figure:
-    bands = [intervals.share(active, size, sample) or (0.0, 1.0) for active, size in stayed]
+    bands = [intervals.share(active, size) or (0.0, 1.0) for active, size in stayed]
     shares = [active / size for active, size in stayed]
     labels = [f"+{week}" for week in range(len(stayed))]
     told = ", ".join(f"{percent(shares[week])} after {week}" for week in TOLD if week < len(stayed))
@@ -125,7 +130,7 @@ def _stay(stayed: list[tuple[int, int]], sample: float) -> Figure:
                 Column("high", "to", SHARE),
             ),
             tuple(
-                (week, size, active, active / size, *bands[week])
+                (week, total(size, sample), total(active, sample), active / size, *bands[week])
                 for week, (active, size) in enumerate(stayed)
             ),
         ),

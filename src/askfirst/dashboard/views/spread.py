@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from askfirst.dashboard.figures import COUNT, SHARE, TEXT, Column, Figure, Number, Table, bars
 from askfirst.questions import intervals
 from askfirst.questions.captions import caption
-from askfirst.questions.sampling import rate_of
+from askfirst.questions.sampling import observed, rate_of
 
 Answer = dict[str, Any]
 MOST_BARS = 15
@@ -32,6 +33,8 @@ def figure(name: str, title: str, said: str, row: Answer, who: str, what: str) -
     """Return the distribution; beyond MOST_BARS the rest is one bar, and whole in the table."""
     pairs = sorted((int(number), many) for number, many in row["distribution"].items())
     total = sum(many for _, many in pairs)
+    seen = partial(observed, sample=rate_of(row))
+    of = sum(seen(many) for _, many in pairs)
     bar = [(str(number), many) for number, many in pairs[:MOST_BARS]]
     if len(pairs) > MOST_BARS:
         rest = sum(many for _, many in pairs[MOST_BARS:])
@@ -47,7 +50,7 @@ def figure(name: str, title: str, said: str, row: Answer, who: str, what: str) -
                 Column(who, who, COUNT),
                 Column("share", "share", SHARE),
             ),
-            tuple((number, many, many / total) for number, many in pairs),
+            tuple((number, many, seen(many) / of) for number, many in pairs),
         ),
         chart=bars([label for label, _ in bar], {who: [many for _, many in bar]}, who, x_name=what),
         summary=f"{total:,} {who}; most of them, {peak[1]:,}, have {peak[0]}.",

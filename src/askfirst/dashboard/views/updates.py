@@ -7,8 +7,9 @@ from typing import Any
 from askfirst import questions
 from askfirst.dashboard.figures import COUNT, DAYS, TEXT, Column, Figure, Number, Table, View, bars
 from askfirst.dashboard.selection import ALL, NEWEST, Selection
-from askfirst.questions import sentences
+from askfirst.questions import history, sentences
 from askfirst.questions.captions import caption
+from askfirst.questions.sampling import rate_of, share
 from askfirst.questions.sentences import Sentence
 from askfirst.stores.base import Store
 
@@ -19,7 +20,8 @@ Answer = dict[str, Any]
 
 def view(store: Store, selection: Selection) -> View:
     """Show the curve of each chosen release, and when half had it."""
-    rows = questions.ask(store, "updates", selection.tool, selection.as_of)["versions"]
+    answer = questions.ask(store, "updates", selection.tool, selection.as_of, today=selection.today)
+    rows = answer["versions"]
     known = [row for row in rows if row["at_risk"]]
     recent = [row for row in known if row["released"][:10] >= selection.first.isoformat()]
     shown = _chosen(known, recent, selection.version)
@@ -29,6 +31,7 @@ def view(store: Store, selection: Selection) -> View:
         figures=(curves(shown), _medians(recent if selection.version == NEWEST else shown)),
         filters=("range", "version"),
         versions=tuple(row["version"] for row in reversed(known)),
+        missing=history.said(answer),
     )
 
 
@@ -51,8 +54,8 @@ def _sentences(shown: list[Answer]) -> tuple[Sentence, ...]:
 def _number(row: Answer) -> Number:
     label = f"half had {row['version']} after"
     if row["median_days"] is None:
-        share = f"{sentences.percent(row['updated'] / row['at_risk'])} so far"
-        return Number(label, "not yet", share)
+        part = share(row["updated"], row["at_risk"], rate_of(row)) or 0.0
+        return Number(label, "not yet", f"{sentences.percent(part)} so far")
     high = sentences.number(row["high_days"]) if row["high_days"] is not None else "…"
     between = f"{sentences.number(row['low_days'])} to {high}"
     return Number(label, f"{sentences.number(row['median_days'])} days", between)
@@ -100,7 +103,11 @@ def curves(shown: list[Answer]) -> Figure:
 def _medians(rows: list[Answer]) -> Figure:
     labels = [row["version"] for row in rows]
     medians = [row["median_days"] for row in rows]
-    found = [f"{label}: {days:.1f}" for label, days in zip(labels, medians, strict=True) if days]
+    found = [
+        f"{label}: {days:.1f}"
+        for label, days in zip(labels, medians, strict=True)
+        if days is not None
+    ]
     return Figure(
         name="medians",
         title="Days until half had updated, release by release",
