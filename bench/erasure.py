@@ -3,9 +3,10 @@
 A real collector on a store with a year of a simulated population, with backups beside it, is asked
 to erase an installation that has events in the store and in the log. From its answer on every file
 is read again and again, for the installation's hash and those of its applications and environments,
-as raw bytes and as text, until none is found. Every other installation must have as many events as
-before. Prints a Markdown table; ends with 1 if anything is left after 60 s, and 20 s more for each
-backup beyond the first.
+as raw bytes and as text, until none is found. Meanwhile an event is sent each second, and a report
+asked for that has to count it. Every other installation must have as many events as before. Prints
+a Markdown table; ends with 1 if anything is left after 60 s, and 20 s more for each backup beyond
+the first.
 `python bench/erasure.py [--events 10000000] [--backups 1] [--folder DIR]`
 """
 
@@ -16,6 +17,7 @@ import mmap
 import os
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -35,6 +37,7 @@ from tests.collector.serving import Server, make_event, servers, wait_until
 CONTRACT = Path(__file__).parents[1] / "examples/stratus/stratus/telemetry.toml"
 TOOL = "stratus"
 MOST_SECONDS, MORE_SECONDS = 60.0, 20.0  # with one backup, and for each further one
+REPORTER = "0f" * 32
 PER_INSTALLATION = 250  # events, about what a year has
 
 
@@ -62,7 +65,8 @@ def run(folder: Path, events: int, backups: int) -> int:
         sure = len(set(seen(folder, traces)))
         assert sure, "nothing can be found even before the erasure"
         most = MOST_SECONDS + max(backups - 1, 0) * MORE_SECONDS
-        answered, gone, cpu = erased(server, folder, whom, traces, 4 * most)
+        reports = Reports(server)
+        answered, gone, cpu = erased(server, folder, whom, traces, 4 * most, reports)
         assert server.stop() == 0, server.errors
     left = set(seen(folder, traces))
     store = open_store(place)
@@ -71,10 +75,12 @@ def run(folder: Path, events: int, backups: int) -> int:
     size = store.size()
     store.close()
     expected = {hash_: n for hash_, n in before.items() if hash_ != whom}
+    expected[bytes.fromhex(REPORTER)] = len(reports.took)
     titles = ("events", "backups", "erased", "traces before", "answered, s", "in no file after, s",
-              "of it CPU, s", "store, MB")  # fmt: skip
+              "of it CPU, s", "reports meanwhile", "slowest, s", "store, MB")  # fmt: skip
     row = (f"{sum(before.values()):,}", backups, f"{before[whom] + 50:,}", sure, f"{answered:.1f}",
-           f"{gone:.1f}", f"{cpu:.1f}", f"{size / 1e6:,.0f}")  # fmt: skip
+           f"{gone:.1f}", f"{cpu:.1f}", len(reports.took), f"{max(reports.took):.1f}",
+           f"{size / 1e6:,.0f}")  # fmt: skip
     for cells in (titles, ["---:"] * len(titles), row):
         print(f"| {' | '.join(map(str, cells))} |")
     print(f"\nother installations as before: {others == expected}; traces left: {len(left)}; "
@@ -118,8 +124,39 @@ def fresh(installation: str) -> dict[str, object]:
     return event
 
 
+class Reports(threading.Thread):
+    """Sends an event each second and asks for a report that counts it; `took` has the seconds."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(daemon=True)
+        self.took: list[float] = []
+        self.done = threading.Event()
+        self._server = server
+
+    def run(self) -> None:
+        stored = self._stored()
+        while True:
+            event = {"tool": TOOL, "events": [fresh(REPORTER)]}
+            assert self._server.call("POST", "/v1/events", event).status == 200
+            began = time.monotonic()
+            found = self._stored()
+            self.took.append(time.monotonic() - began)
+            assert found == stored + len(self.took), found
+            if self.done.wait(1.0):
+                return
+
+    def _stored(self) -> int:
+        today = date.today().isoformat()  # noqa: DTZ011 - a day is as good as the next
+        return int(self._server.answer(f"quality?as_of={today}")["stored"])
+
+
 def erased(
-    server: Server, folder: Path, whom: bytes, traces: set[bytes], deadline: float
+    server: Server,
+    folder: Path,
+    whom: bytes,
+    traces: set[bytes],
+    deadline: float,
+    reports: Reports,
 ) -> tuple[float, float, float]:
     """Erase; return the seconds until the answer, and from the answer until nothing is found, and
     how many of CPU the collector took for the latter.
@@ -129,8 +166,11 @@ def erased(
         assert time.monotonic() < began + deadline
     assert status == 200, status
     answered, used = time.monotonic(), cpu_of(server.process.pid)
+    reports.start()
     wait_until(lambda: not any(seen(folder, traces)), deadline)  # stops at the first
     gone = time.monotonic() - answered
+    reports.done.set()
+    reports.join()
     return answered - began, gone, cpu_of(server.process.pid) - used
 
 

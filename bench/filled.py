@@ -21,7 +21,7 @@ PARTS = ("", ".wal", "-seen")  # what a store is made of
 def filled(contract: str, events: int, folder: Path | None) -> Iterator[Path]:
     """Have a folder with a store: a copy of the one in `folder`, or one with about so many events
     of a simulated year. What is past its retention is gone: a collector does that when it starts,
-    and loads nothing meanwhile.
+    which would take processor time from what is measured.
     """
     with tempfile.TemporaryDirectory(prefix="askfirst-bench-") as name:
         if folder is None:

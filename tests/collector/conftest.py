@@ -105,7 +105,7 @@ class MemoryStore:
         self.retained.append((tool, before))
         return 0
 
-    def scrub(self) -> bool:
+    def scrub(self, _stopped: Callable[[], bool]) -> bool:
         self.scrubs += 1
         return True
 

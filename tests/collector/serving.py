@@ -95,12 +95,14 @@ class Answer:
 class Server:
     """A real `askfirst serve`, in a process and a home of its own."""
 
-    def __init__(self, home: Path, *words: str, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, home: Path, *words: str, context: ssl.SSLContext | None = None, run: str = RUN
+    ) -> None:
         self.home = home
         self.lines: list[str] = []
         self.output: list[bytes] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-c", RUN, *words],
+            [sys.executable, "-c", run, *words],
             env=environment(home),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

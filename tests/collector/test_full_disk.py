@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from askfirst.stores.base import StoreError
+from askfirst.stores.duckdb import backups
 from askfirst.stores.duckdb.store import DuckDBStore
 from tests.collector.retrying import (
     Client,
@@ -24,7 +25,7 @@ from tests.collector.retrying import (
     stopped,
 )
 from tests.collector.serving import DEADLINE, Server, make_event, servers, wait_until
-from tests.stores.making import events
+from tests.stores.making import events, hashed
 
 MIB = 1024 * 1024
 
@@ -156,6 +157,30 @@ def test_a_store_is_opened_anew_after_a_checkpoint_on_a_full_disk(disk: Disk) ->
     assert sum(len(part) for part in store.events("stratus")) == 21_000
     store._read("CHECKPOINT", {})
     store.close()
+
+
+def test_a_scrub_on_a_full_disk_leaves_everything_as_it_was_and_is_done_later(disk: Disk) -> None:
+    store = DuckDBStore(disk.folder / "s.duckdb")
+    rows = [{"id": n, "ms": n, "who": n % 1_000} for n in range(20_000)]
+    store.load([events(*rows)], {})
+    folder = backups.folder_of(store.path)
+    folder.mkdir()
+    store.backup(folder / "1.duckdb")
+    store.erase("stratus", hashed(7))
+    disk.fill(leave=1 * MIB)
+    with pytest.raises(StoreError, match="No space left"):
+        store.scrub()
+    assert store.count("stratus") == 19_980
+    disk.free()
+    assert store.scrub() is True
+    assert store.check() == []
+    assert store.count("stratus") == 19_980
+    store.close()
+    held = [path.read_bytes() for path in disk.folder.rglob("*") if path.is_file()]
+    assert not [data for data in held if hashed(7) in data]
+    copy = DuckDBStore(folder / "1.duckdb")
+    assert (copy.count("stratus"), copy.check()) == (19_980, [])
+    copy.close()
 
 
 @pytest.mark.slow

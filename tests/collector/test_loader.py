@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import itertools
 import os
 import sys
 import threading
@@ -36,6 +35,7 @@ class Bench:
     def __init__(self, folder: Path, store: Any, contract: Contract, event: Any) -> None:
         self.store, self.contract, self.event = store, contract, event
         self.said: list[str] = []
+        self.forgotten: list[int] = []  # after how many ms to scrub
         store.declare(contract)
         self.now = now_ms()
         self.metrics = Metrics()
@@ -48,7 +48,7 @@ class Bench:
     def new_loader(self, **settings: Any) -> Loader:
         self.loader = Loader(
             self.tails, self.store, lambda: [self.contract], self.metrics, lambda: self.now,
-            self.said.append, **{"linger": 0.005, **settings},
+            self.said.append, forgotten=self.forgotten.append, **{"linger": 0.005, **settings},
         )  # fmt: skip
         return self.loader
 
@@ -189,79 +189,16 @@ def test_segments_are_deleted_when_they_are_ended_and_loaded(bench: Bench) -> No
     assert bytes.fromhex(INSTALLATION) not in bench.held()
 
 
-def test_an_erasure_is_done_between_transactions_and_scrubbed_soon_after(
+def test_an_erasure_is_done_between_transactions_and_to_be_scrubbed_soon_after(
     bench: Bench, until: Callable[..., None]
 ) -> None:
     places = bench.put(bench.event(), bench.event(), bench.event(installationId="aa" * 32))
     bench.loader.start()
     assert bench.loaded(places)
-    until(lambda: bench.store.scrubs == 1)  # what an earlier run may have left
+    until(lambda: bench.forgotten == [0])  # what an earlier run may have left
     assert bench.erase() == 2
     assert len(bench.store.rows) == 1
-    assert bench.store.scrubs == 1
-    bench.now += 5_000
-    until(lambda: bench.store.scrubs == 2)
-
-
-def test_a_scrub_that_fails_is_said_and_tried_again(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, until: Callable[..., None]
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(bench.store, "scrub", _refuse)
-        bench.loader.start()
-        until(lambda: any("can still be read" in line for line in bench.said))
-        bench.round()
-    bench.now += 30_000
-    until(lambda: bench.store.scrubs == 1)
-
-
-def test_erasures_without_end_leave_the_store_most_of_the_time_for_loading(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, until: Callable[..., None]
-) -> None:
-    took, began = 30_000, list[int]()
-
-    def scrub() -> bool:
-        began.append(bench.now)
-        bench.now += took
-        return True
-
-    def pass_time(_store: Any) -> None:  # in the loader's thread, as what a scrub takes
-        bench.now += 5_000
-
-    monkeypatch.setattr(bench.store, "scrub", scrub)
-    end = bench.now + 3_600_000
-    bench.loader.start()
-    until(lambda: began)
-    while bench.now < end:
-        bench.erase()
-        asyncio.run(bench.loader.do(pass_time))
-    waits = [later - earlier - took for earlier, later in itertools.pairwise(began)]
-    assert waits[:2] == [5_000, 5_000]  # a few follow each other as they come
-    assert set(waits[4:]) == {4 * took}
-    assert len(began) * took < 0.3 * 3_600_000
-
-
-def test_a_clock_that_leaps_during_a_scrub_does_not_put_off_the_next_for_long(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, until: Callable[..., None]
-) -> None:
-    ended: list[int] = []
-
-    def leap() -> bool:
-        bench.now += 365 * DAY_MS
-        ended.append(bench.now)
-        return True
-
-    monkeypatch.setattr(bench.store, "scrub", leap)
-    bench.loader.start()
-    until(lambda: ended)
-    assert bench.loaded(bench.put(bench.event()))
-    bench.erase()
-    bench.now = ended[-1] + 3_600_000
-    until(lambda: len(ended) == 2)
-
-
-def _refuse() -> None:
-    raise StoreError("not now")
+    assert bench.forgotten == [0, 5_000]
 
 
 def test_a_job_that_fails_tells_whoever_asked_and_loading_goes_on(bench: Bench) -> None:
@@ -300,14 +237,13 @@ def test_an_erasure_that_nobody_waits_for_any_more_is_done_and_scrubbed(
     places = bench.put(bench.event(), bench.event())
     bench.loader.start()
     assert bench.loaded(places)
-    until(lambda: bench.store.scrubs == 1)
+    until(lambda: bench.forgotten == [0])
     monkeypatch.setattr(bench.store, "erase", slow)
     _given_up(bench, begun)
     may_end.set()
     assert bench.loaded(bench.put(bench.event(installationId="aa" * 32)))
     assert len(bench.store.rows) == 1
-    bench.now += 5_000
-    until(lambda: bench.store.scrubs == 2)
+    assert bench.forgotten == [0, 5_000]
     assert asyncio.run(bench.loader.do(lambda _: 7)) == 7
     assert bench.said == []
 

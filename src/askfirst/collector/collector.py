@@ -19,6 +19,7 @@ from askfirst.collector.loader import NICE, Loader, Places
 from askfirst.collector.log import Log
 from askfirst.collector.metrics import Counts, Metrics, add_up
 from askfirst.collector.request import Refusal
+from askfirst.collector.scrubber import Scrubber
 from askfirst.collector.segment import SUFFIX, drop_set_aside
 from askfirst.collector.tail import Tail
 from askfirst.contract.model import Contract
@@ -72,6 +73,10 @@ class Collector:
             self.log = open_log(own.folder, config, self.metrics)
             own.roll = self.log.roll
         self.door = Door(self.log, config.contracts, config.limits, self.metrics, now)
+        # with one process they share the interpreter with those who take events: if they were kept
+        # waiting while they hold that, so were those
+        nice = NICE if config.workers > 1 else 0
+        self.scrubber = Scrubber(store, now, say, nice=nice)
         self.loader = Loader(
             list(self.tails.values()),
             store,
@@ -79,10 +84,9 @@ class Collector:
             self.metrics,
             now,
             say,
-            # with one process it shares the interpreter with those who take events: if it were
-            # kept waiting while it holds that, so were they
-            nice=NICE if config.workers > 1 else 0,
+            nice=nice,
             is_away=is_away,
+            forgotten=self.scrubber.forgotten,
         )
         self.entrance: Entrance | None = None  # unless workers take the events
         self._workers: Workers | None = None
@@ -93,10 +97,12 @@ class Collector:
     def start(self) -> None:
         """Begin to move the logs into the store."""
         self.loader.start()
+        self.scrubber.start()
 
     def stop(self) -> None:
         """Write what was taken, load it, and end. The store stays open."""
         self.log.close()
+        self.scrubber.stop()
         self.loader.stop()
 
     async def keep(self, taken: Taken) -> bytes:

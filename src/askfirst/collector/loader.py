@@ -1,20 +1,18 @@
 """Moves logs into the store: rows and the place they came from in one transaction.
 
-Whatever dies in between, the store says how far it got, and loading goes on from there. The
-loader's thread is the only one that writes to the store; who wants something done to it asks here.
+Whatever dies in between, the store says how far it got, and loading goes on from there. Whoever
+wants something changed in the store asks here; only scrubbing is done by another (scrubber.py).
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from threading import Event, Lock, Thread, get_native_id
+from threading import Event, Lock, Thread
 from typing import TypeVar
 
 import msgspec
@@ -23,6 +21,7 @@ from askfirst.collector import segment as files
 from askfirst.collector.frames import EventsFrame, decode
 from askfirst.collector.gather import Batch
 from askfirst.collector.metrics import Metrics
+from askfirst.collector.standing import stand_back
 from askfirst.collector.tail import Frame, Tail
 from askfirst.contract.model import Contract
 from askfirst.stores.base import DAY_MS, Position, Store, StoreError
@@ -34,10 +33,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds between attempts that fail
 RETAIN_AGAIN_MS = 3_600_000  # after a retention that failed
 NEVER = 2**62
 SCRUB_AFTER_MS = 5_000  # erasures that come together share one rewriting of the store
-SCRUB_AGAIN_MS = 30_000  # after a scrub that failed
-# Whoever has made-up installations erased again and again must not keep a large store from loading:
-# scrubs take one SHAREth of the time; what they get of SPARE_MS may be had in advance.
-SHARE, SPARE_MS, LONGEST_REST_MS = 5, 300_000, 3_600_000
 
 Places = Mapping[str, tuple[int, int]]  # log -> (segment, offset)
 T = TypeVar("T")
@@ -49,13 +44,18 @@ class _Waiter:
     tell: Callable[[], None]
 
 
+def _nobody(_wait_ms: int) -> None:
+    """Stand in for who scrubs, where somebody else sees to it."""
+
+
 class Loader:
     """The thread between logs and a store.
 
     `now` returns ms UTC; `say` takes one line for the operator; `nice` is how far it stands back
     where processors are short (Linux only; elsewhere that is of processes, not of threads).
     `is_away` says that the store did not answer yet: it gets the contracts before anything is
-    loaded. `retains`: what is past its retention is forgotten, once a day.
+    loaded. `retains`: what is past its retention is forgotten, once a day. `forgotten` is told that
+    something was, and after how many ms to scrub.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Loader:
         nice: int = 0,
         is_away: bool = False,
         retains: bool = True,
+        forgotten: Callable[[int], None] = _nobody,
     ) -> None:
         self.trouble = ""  # why loading stands still, or ""
         self._tails = tails
@@ -89,8 +90,7 @@ class Loader:
         self._unsure = any(not tail.is_known for tail in tails)
         self._is_behind = False  # a log holds more than the last transaction took
         self._retain_at = 0 if retains else NEVER
-        self._scrub_at = 0
-        self._even_at = 0  # when the scrubs up to now will have had no more than their share
+        self._forgotten = forgotten
         self._lock = Lock()
         self._waiters: list[_Waiter] = []
         self._jobs: list[Callable[[], None]] = []
@@ -180,7 +180,7 @@ class Loader:
 
         def work(store: Store) -> int:
             erased = store.erase(tool, installation, until)
-            self._scrub_at = min(self._scrub_at, self._scrub_after(SCRUB_AFTER_MS))
+            self._forgotten(SCRUB_AFTER_MS)
             if tell is not None:
                 tell(erased)
             return erased
@@ -189,15 +189,8 @@ class Loader:
 
     # The thread
 
-    def _stand_back(self) -> None:
-        if self._nice and sys.platform == "linux":
-            thread = get_native_id()
-            nice = os.getpriority(os.PRIO_PROCESS, thread) + self._nice
-            with suppress(PermissionError):  # a sandbox may forbid even this
-                os.setpriority(os.PRIO_PROCESS, thread, nice)
-
     def _run(self) -> None:
-        self._stand_back()
+        stand_back(self._nice)
         pause = FIRST_PAUSE
         while True:
             try:
@@ -205,7 +198,6 @@ class Loader:
                 moved = self._load_some()
                 self._settle()
                 self._retain_when_due()
-                self._scrub_when_due()
             except Exception as error:  # noqa: BLE001 - the thread must outlive any failure
                 self._fail(error)
                 if self._stopping.wait(pause):
@@ -295,30 +287,7 @@ class Loader:
             self._retain_at = now + RETAIN_AGAIN_MS
         else:
             self._retain_at = now + DAY_MS
-            self._scrub_at = self._scrub_after(0)
-
-    def _scrub_when_due(self) -> None:
-        began = self._now()
-        if began < self._scrub_at:
-            return
-        trouble: StoreError | None = None
-        try:
-            self._store.scrub()
-        except StoreError as error:
-            trouble = error
-        finally:
-            now = self._now()
-            even_at = max(self._even_at, began) + max(now - began, 0) * SHARE
-            self._even_at = min(even_at, now + SPARE_MS + LONGEST_REST_MS)
-        if trouble:
-            self._say(f"what was erased can still be read in the store's files: {trouble}")
-            self._scrub_at = self._scrub_after(SCRUB_AGAIN_MS)
-        else:
-            self._scrub_at = self._retain_at
-
-    def _scrub_after(self, wait_ms: int) -> int:
-        """Return when to scrub, at the earliest `wait_ms` from now."""
-        return max(self._now() + wait_ms, self._even_at - SPARE_MS)
+        self._forgotten(0)  # at the start also what an earlier run has left
 
     def _fail(self, error: Exception) -> None:
         self._unsure = True

@@ -36,11 +36,14 @@ class Looking:
         def work(store: Store) -> upkeep.Answer:
             config = collector.config
             place = upkeep.Place(store, config.store, collector.now, config.log_folder)
-            return upkeep.do(place, self._job, body)
+            return upkeep.begin(place, self._job, body)
 
         try:
             if self._job in READING:
                 return JSONResponse(await asyncio.to_thread(work, collector.store))
-            return JSONResponse(await collector.loader.do(work))
+            answer = await collector.loader.do(work)
+            if self._job in upkeep.FORGETTING:  # loading goes on during this too
+                await asyncio.to_thread(collector.scrubber.scrub)
+            return JSONResponse(answer)
         except upkeep.UpkeepError as error:
             raise Refusal(422, str(error)) from error

@@ -76,7 +76,7 @@ def backup(place: Place, asked: Backup) -> Answer:
 
 
 def retain(place: Place, asked: Retain) -> Answer:
-    """Forget, and return how many events of each tool."""
+    """Forget, and return how many events of each tool; a scrub is due then."""
     if asked.days is not None and asked.days < 1:
         raise UpkeepError("days is at least 1")
     contracts = {contract.name: contract for contract in place.store.contracts()}
@@ -87,13 +87,12 @@ def retain(place: Place, asked: Retain) -> Answer:
         if asked.tool in (None, name):
             days = asked.days or contract.retention_days
             forgotten[name] = place.store.retain(name, place.now() - days * DAY_MS)
-    place.store.scrub()
     drop_set_aside(place.logs, place.now() - SET_ASIDE_DAYS * DAY_MS)
     return {"forgotten": forgotten}
 
 
 def erase(place: Place, asked: Erase) -> Answer:
-    """Forget an installation; once this returns, no file of the store or of a log holds it."""
+    """Forget an installation; a scrub is due then. No log may hold what was accepted before."""
     if not is_hash(asked.installation_id):
         raise UpkeepError("installationId is 64 lower-case hex characters")
     if asked.tool is not None and asked.tool not in place.store.tools():
@@ -102,7 +101,6 @@ def erase(place: Place, asked: Erase) -> Answer:
     tools = place.store.tools() if asked.tool is None else [asked.tool]
     erased = sum(place.store.erase(tool, who, place.now()) for tool in tools)
     drop_set_aside(place.logs)  # it may be in there
-    place.store.scrub()
     return {"erased": erased}
 
 
@@ -113,10 +111,22 @@ JOBS: Mapping[str, tuple[type[msgspec.Struct], Callable[[Place, Any], Answer]]] 
     "retain": (Retain, retain),
     "erase": (Erase, erase),
 }
+FORGETTING = frozenset(("retain", "erase"))  # after these the store is to be scrubbed
 
 
 def do(place: Place, name: str, body: bytes) -> Answer:
-    """Do one of JOBS, asked for in JSON. Raises UpkeepError for nonsense, StoreError."""
+    """Do one of JOBS, asked for in JSON. Raises UpkeepError for nonsense, StoreError.
+
+    Once this returns, no file of the store holds what it was to forget.
+    """
+    answer = begin(place, name, body)
+    if name in FORGETTING:
+        place.store.scrub()
+    return answer
+
+
+def begin(place: Place, name: str, body: bytes) -> Answer:
+    """Do one of JOBS but for the scrub that follows those that are FORGETTING. Raises as `do`."""
     form, job = JOBS[name]
     try:
         asked = msgspec.json.decode(body or b"{}", type=form)
@@ -139,9 +149,7 @@ def make_backup(place: Place, keep: int = KEEP) -> Path:
     target = folder / f"{moment:%Y-%m-%dT%H-%M-%S.%f}Z{backups.ENDING}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        place.store.backup(target)
-        for old in list_backups(path)[:-keep]:
-            backups.remove(old)
+        place.store.backup(target, keep)
     except OSError as error:
         raise StoreError(f"{error.filename or folder} cannot be used: {error.strerror}") from error
     return target

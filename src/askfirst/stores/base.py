@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -39,6 +39,15 @@ class StoreHeldError(StoreError):
 
 class StoreAwayError(StoreError):
     """The server of the store does not answer now; later it may."""
+
+
+class StoreStoppedError(StoreError):
+    """What was asked for was given up half way, because whoever asked did not want it any more."""
+
+
+def never() -> bool:
+    """Say that nobody wants to stop."""
+    return False
 
 
 class Coded(Sequence[Any]):
@@ -253,18 +262,20 @@ class Store(Protocol):
         When an event arrived is not kept: `received` is its timestamp.
         """
 
-    def scrub(self) -> bool:
+    def scrub(self, stopped: Callable[[], bool] = never) -> bool:
         """Make what was forgotten since the last time unreadable in every file of the store, and
         in the backups kept beside it; return whether there was anything.
 
         That there is something is recorded with the erasure itself, so that no crash loses it.
-        Questions are answered meanwhile; whatever writes waits.
+        Questions are answered meanwhile, and loading goes on, but for a moment at the end. Raises
+        StoreStoppedError soon after `stopped` says so; then it is still due.
         """
 
-    def backup(self, target: Path) -> None:
+    def backup(self, target: Path, keep: int | None = None) -> None:
         """Write a copy of the whole store, as it is now, to a path where nothing is.
 
-        Loading goes on meanwhile.
+        With `keep`, the newest so many of the backups beside the store stay. Loading goes on
+        meanwhile.
         """
 
     def check(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from askfirst.stores.base import DAY_MS, Loaded, StoreError
+from askfirst.stores.base import DAY_MS, Loaded, StoreError, StoreStoppedError
 from askfirst.stores.duckdb import backups, connecting, rewriting, sealing
 from askfirst.stores.opening import open_store
 from tests.stores.making import DAY, TOOL, events, hashed
@@ -165,23 +166,150 @@ def test_a_backup_that_cannot_be_scrubbed_is_named_and_stays_due(tmp_path):
     assert seen_in(tmp_path, gone) == set()
 
 
-def test_questions_are_answered_during_a_scrub(tmp_path, monkeypatch):
-    store, _ = filled(tmp_path / "store")
-    store.erase(TOOL, hashed("ann"))
+def between(monkeypatch, what, name, do):
+    """Have `do` called whenever a step of a scrub, `what.name`, is done."""
+    step = getattr(what, name)
+
+    def then(*arguments):
+        made = step(*arguments)
+        do()
+        return made
+
+    monkeypatch.setattr(what, name, then)
+
+
+def elsewhere(do):
+    """Do something in another thread; return what came of it."""
     answers = []
-    write = rewriting.write
+    thread = threading.Thread(target=lambda: answers.append(do()))
+    thread.start()
+    thread.join(30)
+    [answer] = answers
+    return answer
 
-    def asking(*arguments):
-        write(*arguments)
-        thread = threading.Thread(target=lambda: answers.append(store.count(TOOL)))
-        thread.start()
-        thread.join(30)
 
-    monkeypatch.setattr(rewriting, "write", asking)
+@pytest.mark.parametrize(("what", "name"), [(rewriting.Anew, "begin"), (backups, "scrub")])
+def test_loading_and_questions_go_on_during_a_scrub(tmp_path, monkeypatch, what, name):
+    monkeypatch.setattr(sealing, "ENOUGH", 50)  # so that nearly all is sealed
+    store, gone = filled(tmp_path / "store")
+    folder = backups.folder_of(tmp_path / "store")
+    folder.mkdir()
+    store.backup(folder / "1.duckdb")
+    store.erase(TOOL, hashed("ann"))
+    new = events(*({"id": ("new", number), "who": f"new {number}"} for number in range(60)))
+
+    def load_and_ask():
+        found.append((store.load([new], {}), store.count(TOOL)))
+
+    found = []
+    between(monkeypatch, what, name, lambda: elsewhere(load_and_ask))
     assert store.scrub() is True
-    assert answers == [200]
-    assert store.count(TOOL) == 200
+    assert found[0] == (Loaded(60, 0), 260)
+    assert found[1:] in ([], [(Loaded(0, 60), 260)])
+    monkeypatch.undo()
+    assert store.count(TOOL) == 260
+    assert store.check() == []
+    assert store.load([new, events({"id": ("newest", 1), "who": "newest"})], {}) == Loaded(1, 60)
+    assert store.check() == []
     store.close()
+    assert seen_in(tmp_path, gone) == set()
+
+
+def test_what_is_forgotten_during_a_scrub_is_scrubbed_by_the_next(tmp_path, monkeypatch):
+    """Also who came back and is forgotten again; and what is too old by now."""
+    monkeypatch.setattr(sealing, "ENOUGH", 50)
+    store, gone = filled(tmp_path / "store")
+    bob = [{"id": ("bob", number), "who": "bob", "day": number} for number in range(60)]
+    store.load([events(*bob)], {})
+    folder = backups.folder_of(tmp_path / "store")
+    folder.mkdir()
+    store.backup(folder / "1.duckdb")
+    old = {row[1][8:][::-1] for row in everything(store) if row[0] < (DAY + 3) * DAY_MS}
+    again = events({**GONE, "id": ("again", 1), "day": 20})
+    store.erase(TOOL, hashed("ann"))
+
+    def forget():
+        assert store.erase(TOOL, hashed("bob")) == 60
+        assert store.load([again], {}).stored == 1
+        assert store.erase(TOOL, hashed("ann")) == 1
+        assert store.retain(TOOL, (DAY + 3) * DAY_MS) == 21
+
+    with monkeypatch.context() as patched:
+        begun = itertools.count()  # first the backup, then the store
+        between(patched, rewriting.Anew, "begin", lambda: next(begun) and elsewhere(forget))
+        assert store.scrub() is True
+    assert next(begun) == 2
+    kept = everything(store)
+    assert len(kept) == 200 - 21
+    assert store.check() == []
+    assert hashed("bob") in seen_in(tmp_path, {hashed("bob")})  # noted, and in the backup
+    assert store.scrub() is True
+    assert store.scrub() is False
+    assert everything(store) == kept
+    assert store.check() == []
+    store.close()
+    traces_of_all = gone | traces(again) | traces(events(*bob)) | old | {hashed("bob")}
+    assert seen_in(tmp_path, traces_of_all) == set()
+
+
+def test_a_backup_that_is_wanted_during_a_scrub_is_made_after_it(tmp_path, monkeypatch):
+    store, gone = filled(tmp_path / "store")
+    folder = backups.folder_of(tmp_path / "store")
+    folder.mkdir()
+    store.backup(folder / "1.duckdb")
+    store.erase(TOOL, hashed("ann"))
+    wanted = []
+
+    def want():
+        thread = threading.Thread(target=store.backup, args=(folder / "2.duckdb", 1))
+        thread.start()
+        wanted.append(thread)
+        thread.join(0.2)  # long enough for one that does not wait
+        assert not (folder / "2.duckdb").exists()
+
+    between(monkeypatch, backups, "_scrub", want)
+    assert store.scrub() is True
+    [thread] = wanted
+    thread.join(30)
+    store.close()
+    assert [path.name for path in backups.files(tmp_path / "store")] == ["2.duckdb"]
+    assert seen_in(tmp_path, gone) == set()
+
+
+def test_a_scrub_can_be_stopped_and_is_still_due(tmp_path, monkeypatch):
+    monkeypatch.setattr(sealing, "ENOUGH", 50)
+    monkeypatch.setattr(rewriting, "CHUNK", 50)
+    store, gone = filled(tmp_path / "store")
+    folder = backups.folder_of(tmp_path / "store")
+    folder.mkdir()
+    store.backup(folder / "1.duckdb")
+    store.erase(TOOL, hashed("ann"))
+    for most in itertools.count():
+        asked = iter(range(most))
+        try:
+            assert store.scrub(lambda a=asked: next(a, None) is None) is True
+        except StoreStoppedError:
+            assert store.count(TOOL) == 200
+            assert not [path for path in files(tmp_path) if ".part" in path.name]
+            assert hashed("ann") in seen_in(tmp_path, {hashed("ann")})
+        else:
+            break
+    assert most > 6
+    store.close()
+    assert seen_in(tmp_path, gone) == set()
+
+
+def test_a_store_that_is_opened_anew_during_a_scrub_is_scrubbed_later(tmp_path, monkeypatch):
+    store, gone = filled(tmp_path / "store")
+    store.erase(TOOL, hashed("ann"))
+    with monkeypatch.context() as patched:
+        between(patched, rewriting.Anew, "begin", lambda: setattr(store, "_broken", True))
+        with pytest.raises(StoreError, match="cannot be written"):
+            store.scrub()
+    assert store.load([events({"id": ("other", 0), "who": 0})], {}) == Loaded(0, 1)
+    assert store.scrub() is True
+    store.close()
+    assert seen_in(tmp_path, gone) == set()
 
 
 def test_a_copy_with_too_few_rows_is_not_taken(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,15 @@ import pyarrow as pa
 
 from askfirst.contract.model import Contract
 from askfirst.contract.sampling import limit
-from askfirst.stores.base import Counts, Events, Loaded, Position, StoreAwayError, StoreError
+from askfirst.stores.base import (
+    Counts,
+    Events,
+    Loaded,
+    Position,
+    StoreAwayError,
+    StoreError,
+    never,
+)
 from askfirst.stores.clickhouse import batch as batches
 from askfirst.stores.clickhouse import sql
 from askfirst.stores.clickhouse.arriving import Arrivals
@@ -177,7 +185,7 @@ class ClickHouseStore:
         """Return how many bytes the store takes on the disks of its servers."""
         return sum(int(size or 0) for (size,) in self._on_each("size"))
 
-    def scrub(self) -> bool:
+    def scrub(self, stopped: Callable[[], bool] = never) -> bool:  # noqa: ARG002 - the server scrubs
         """Make what was forgotten since the last time unreadable in every file of the database;
         return whether there was anything.
 
@@ -215,7 +223,7 @@ class ClickHouseStore:
                         for start in range(0, len(whole), ROWS):
                             yield batches.events(tool, whole.slice(start, ROWS))
 
-    def backup(self, target: Path) -> None:
+    def backup(self, target: Path, keep: int | None = None) -> None:  # noqa: ARG002 - none lie here
         """Have every server write a backup of the database to a file of that name.
 
         It lies where the server's `backups.allowed_path` says. Raises StoreError if it allows none.

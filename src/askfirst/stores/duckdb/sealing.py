@@ -6,6 +6,8 @@ or in what is not sealed yet.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import duckdb
 import pyarrow as pa
 
@@ -21,21 +23,30 @@ PIECE = 1_000_000  # events sealed at a time, when there are more: after a migra
 MOST_SPANS, SHARE_OF_SPANS = 500_000, 0.25
 
 
+TakenOut = tuple[str, Mapping[str, object]]  # the name of a statement, and its parameters
+
+
 class Sealing:
-    """Works through the connection of the transaction it is used in."""
+    """Works through the connection of the transaction it is used in.
+
+    While it is held back nothing is sealed, because somebody copies what is.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._is_held = False
+        self._taken_out: list[TakenOut] = []
         self.move(connection)
 
     def move(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Work through another connection from now on."""
+        """Work through another connection from now on, or after a transaction that failed."""
         self._connection = connection
         self._spans: int | None = None  # rows when they were last put together
+        self._taking_out: list[TakenOut] = []
 
     def add(self, rows: pa.Table) -> None:
         """Store rows of events."""
         self._connection.register("batch", rows)
-        if len(rows) >= ENOUGH:
+        if len(rows) >= ENOUGH and not self._is_held:
             self._seal_batch()
         else:
             self._connection.execute(sql.statement("add_recent"))
@@ -43,7 +54,7 @@ class Sealing:
 
     def is_due(self) -> bool:
         """Tell whether enough waits to be sealed."""
-        return self._count("count_recent") >= ENOUGH
+        return not self._is_held and self._count("count_recent") >= ENOUGH
 
     def seal(self) -> None:
         """Seal everything that waits."""
@@ -53,6 +64,29 @@ class Sealing:
             self._seal_batch()
             self._connection.execute("DROP TABLE batch")
         self._connection.execute("DELETE FROM recent")
+
+    def hold(self) -> None:
+        """Hold back from now on."""
+        self._is_held = True
+        self._taken_out = []
+
+    def let_go(self) -> None:
+        """Hold back no longer."""
+        self._is_held = False
+
+    def take_out(self, statement: str, parameters: Mapping[str, object]) -> None:
+        """Note that this transaction takes out of `sealed` what `statement` takes out of a copy."""
+        self._taking_out.append((statement, parameters))
+
+    def settle(self) -> None:
+        """The transaction is committed."""
+        if self._is_held:
+            self._taken_out += self._taking_out
+        self._taking_out = []
+
+    def taken_out(self) -> list[TakenOut]:
+        """Return what was taken out of `sealed` since it is held back."""
+        return self._taken_out
 
     def _seal_batch(self) -> None:
         self._connection.execute(sql.statement("add_sealed"))

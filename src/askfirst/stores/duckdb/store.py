@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from askfirst.stores.base import (
     Loaded,
     Position,
     StoreError,
+    never,
 )
 from askfirst.stores.duckdb import (
     answering,
@@ -138,6 +139,7 @@ class DuckDBStore:
                 self._seen.drop(self._dictionaries.tool(tool), np.sort(codes))
                 [(erased,)] = self._run("count_of", {"installation": key})
                 self._script("erase", {"installation": key})
+                self._sealing.take_out("erase_copied", {"installation": key})
                 self._note(tool, installation=installation)
             self._dictionaries.forget()
         return erased
@@ -150,6 +152,7 @@ class DuckDBStore:
             [(forgotten,)] = self._run("count_to_retain", old)
             if forgotten:
                 self._script("retain", old)
+                self._sealing.take_out("retain_copied", old)
                 self._seen.drop_before(key, before)
                 self._script("sweep", {})
                 self._note(tool, before=before)
@@ -161,22 +164,27 @@ class DuckDBStore:
         files = [self.path, connecting.wal_of(self.path), *self._seen.files()]
         return sum(path.stat().st_size for path in files if path.exists())
 
-    def scrub(self) -> bool:
+    def scrub(self, stopped: Callable[[], bool] = never) -> bool:
         """Make what was forgotten since the last time unreadable in every file, and in the backups
         beside the store; return whether there was anything. Ids that are not needed any more, to
         recognise duplicates, go too.
 
-        Raises StoreError for a backup that cannot be scrubbed, once everything else is.
+        Loading goes on, and so does forgetting: what comes after this has begun is due again.
+        Raises StoreError for a backup that cannot be scrubbed, once everything else is;
+        StoreStoppedError.
         """
-        with self._copying, self._lock:
-            self._reopen()
-            due = [backups.Forgotten(*row) for row in self._rows("forgotten")]
-            needed = self._ids_needed_from()
+        with self._copying:
+            with self._lock:
+                self._reopen()
+                due = [backups.Forgotten(*row) for row in self._rows("forgotten")]
+                needed = self._ids_needed_from()
             if not due and not needed:
                 return False
-            kept = backups.scrub(self.path, due) if due else []
+            kept = backups.scrub(self.path, due, stopped) if due else []
             if needed or not kept or any(row.here for row in due):
-                self._rewrite(still_due=bool(kept), needed=needed)
+                part = connecting.part_of(self.path)
+                last = max((row.number for row in due), default=-1)
+                self._rewrite(rewriting.Anew(part, last, bool(kept), needed, stopped))
             if kept:
                 raise StoreError("; ".join(kept))
         return True
@@ -224,18 +232,23 @@ class DuckDBStore:
                 found[hour] = replace(found[hour], ids=ids)
         return found
 
-    def backup(self, target: Path) -> None:
-        """Write a copy of the whole store, as it is now, to a path where nothing is."""
+    def backup(self, target: Path, keep: int | None = None) -> None:
+        """Write a copy of the whole store, as it is now, to a path where nothing is.
+
+        With `keep`, the newest so many of the backups beside the store stay.
+        """
         part = connecting.part_of(target)
-        how = rewriting.Copy(ordered=False, beside=False, still_due=False)
         try:
             with self._copying, self._gate.passing(), self._connection.cursor() as cursor:
                 backups.remove_parts(self.path)  # here: outside, they may be another backup's
                 if target.exists():
                     raise StoreError(f"{target} exists; give a path where nothing is")
-                rewriting.write(cursor, part, how)
+                rewriting.write(cursor, part)
                 part.rename(target)
                 connecting.sync(target.parent)
+                if keep is not None:  # here: a scrub may be at work on them outside
+                    for old in backups.files(self.path)[:-keep]:
+                        backups.remove(old)
         except OSError as error:
             raise StoreError(f"{target} cannot be written: {error.strerror}") from error
         except duckdb.Error as error:
@@ -297,30 +310,47 @@ class DuckDBStore:
         [(is_worth_it,)] = self._run("has_ids_before", {"day": needed - seen.SPARE_DAYS})
         return needed if is_worth_it else 0
 
-    def _rewrite(self, *, still_due: bool, needed: int) -> None:
+    def _rewrite(self, anew: rewriting.Anew) -> None:
         """Put a new file in the place of the old one, with nothing in it but what is stored."""
-        part = connecting.part_of(self.path)
-        how = rewriting.Copy(ordered=True, beside=not needed, still_due=still_due, needed=needed)
+        part = anew.target
+        with self._lock:
+            self._sealing.hold()
         try:
-            reading = self._memory.of(memory.READING)
-            with reading, self._gate.passing(), self._connection.cursor() as cursor:
-                rewriting.write(cursor, part, how)
-            with self._gate.closed():
-                self._connection.execute("CHECKPOINT")
-                wal = connecting.wal_of(self.path)
-                if wal.exists() and wal.stat().st_size:  # it would be taken for the new file's
-                    raise StoreError(f"{wal} is still in use; restart the collector")
-                part.replace(self.path)
-                connecting.sync(self.path.parent)
-                self._connection.close()
-                self._is_open = False
-                if needed:
-                    self._seen.close()  # its files are made anew, of the ids that are left
+            with self._rewriting() as cursor:
+                anew.begin(cursor)
+            with self._lock:
                 self._reopen()
+                with self._rewriting() as cursor:
+                    anew.finish(cursor, self._sealing.taken_out())
+                self._replace(part, with_files=not anew.needed)
         except OSError as error:
             raise StoreError(f"{part} cannot be written: {error.strerror}") from error
         except duckdb.Error as error:
             raise StoreError(f"{part} cannot be written: {connecting.one_line(error)}") from error
+        finally:
+            self._sealing.let_go()
+
+    @contextlib.contextmanager
+    def _rewriting(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give a cursor for a step of rewriting."""
+        reading = self._memory.of(memory.READING)
+        with reading, self._gate.passing(), self._connection.cursor() as cursor:
+            yield cursor
+
+    def _replace(self, part: Path, *, with_files: bool) -> None:
+        """Put a file in the place of the store's; the files beside it go on, or are made anew."""
+        with self._gate.closed():
+            self._connection.execute("CHECKPOINT")
+            wal = connecting.wal_of(self.path)
+            if wal.exists() and wal.stat().st_size:  # it would be taken for the new file's
+                raise StoreError(f"{wal} is still in use; restart the collector")
+            part.replace(self.path)
+            connecting.sync(self.path.parent)
+            self._connection.close()
+            self._is_open = False
+            if not with_files:
+                self._seen.close()
+            self._reopen()
 
     def _reopen(self) -> None:
         """Open the file again if the last attempt to, after a scrub, failed; or after a fatal
@@ -413,6 +443,7 @@ class DuckDBStore:
                     raise self._failure(error) from error
                 raise
             self._seen.settle()
+            self._sealing.settle()
             if since is None:
                 self._answers.forget()
             for tool, day in (since or {}).items():

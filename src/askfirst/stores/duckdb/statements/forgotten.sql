@@ -1,1 +1,1 @@
-SELECT tool, installation, before, here FROM forgotten
+SELECT tool, installation, before, here, rowid FROM forgotten ORDER BY rowid

@@ -1,0 +1,1 @@
+DELETE FROM askfirst_fresh.sealed WHERE tool = $tool AND timestamp < $before
