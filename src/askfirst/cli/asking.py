@@ -37,16 +37,22 @@ class Asked:
     as_of: date
 
 
-def ask_store(asked: Asked, place: str, token_file: str | None) -> tuple[Asked, Answers]:
+def ask_store(
+    asked: Asked, store: str | None, token_file: str | None
+) -> tuple[Asked, Answers]:
     """Answer from a store, or from the collector that holds it; tell what was asked in the end.
 
-    The answers stand by the names of their reports. Raises Failure.
+    `store` is its path or URL, None the default. The answers stand by the names of their reports. Raises Failure.
     """
     from askfirst.collector.naming import open_own
 
     try:
-        with closing(open_own(place, os.environ, create=False)) as store:
-            return _ask(asked, store, place)
+        place = settings.place_of(store, os.environ)
+    except StoreError as error:
+        raise Failure(str(error)) from error
+    try:
+        with closing(open_own(place, os.environ, create=False)) as opened:
+            return _ask(asked, opened, place)
     except StoreHeldError as error:
         url, certificate = _holder(place, error)
         return asked, ask_server(asked, url, token_file, certificate)
@@ -196,7 +202,10 @@ def _trusting() -> ssl.SSLContext:
 def _token(file: str | None) -> str:
     """Return the token: from --token-file, ASKFIRST_TOKEN, or this user's own collector's."""
     given = os.environ.get("ASKFIRST_TOKEN", "").strip()
-    path = Path(file) if file else settings.state_folder(os.environ) / "token"
+    try:
+        path = Path(file) if file else settings.state_folder(os.environ) / "token"
+    except StoreError as error:  # no home
+        raise Failure(str(error)) from error
     if given and not file:
         token = given
     else:

@@ -201,7 +201,7 @@ def command(
     names = (*contracts, *more)
     read = partial(_contracts, names)
     agreed = _checked(read)
-    place = store or str(settings.default_store(os.environ))
+    place = _placed(store)
     os.umask(0o077)  # DuckDB leaves the mode of its write-ahead log to it
     with ended_by_signals(), ExitStack() as stack:
         try:
@@ -241,6 +241,13 @@ def command(
         except OSError as error:
             name = error.filename or shown(place)
             raise Failure(f"{name} cannot be used: {error.strerror}; give another") from error
+
+
+def _placed(store: str | None) -> str:
+    try:
+        return settings.place_of(store, os.environ)
+    except StoreError as error:
+        raise Failure(str(error)) from error
 
 
 def _contracts(names: tuple[str, ...]) -> tuple[Contract, ...]:

@@ -260,7 +260,10 @@ def _do(job: str, place: str | None, asked: msgspec.Struct) -> dict[str, Any]:
 
 
 def _named(place: str | None) -> str:
-    return place or str(settings.default_store(os.environ))
+    try:
+        return settings.place_of(place, os.environ)
+    except StoreError as error:
+        raise Failure(str(error)) from error
 
 
 @contextmanager

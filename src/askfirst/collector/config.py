@@ -9,6 +9,8 @@ from pathlib import Path
 
 from askfirst.collector import limits, log
 from askfirst.contract.model import Contract
+from askfirst.stores.base import StoreError
+from askfirst.stores.opening import path_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,16 @@ def default_store(environ: Mapping[str, str]) -> Path:
     return data_folder(environ) / "askfirst.duckdb"
 
 
+def place_of(store: str | None, environ: Mapping[str, str]) -> str:
+    """Return the URL of a store, or the path of its file as `path_of`; None is the default.
+
+    Whoever reads where a store is begins with this. Raises StoreError.
+    """
+    if store and "://" in store:
+        return store
+    return str(path_of(store or str(default_store(environ))))
+
+
 def beside(store: str, suffix: str, environ: Mapping[str, str]) -> Path:
     """Return the path of something kept beside a store: `<store path><suffix>`.
 
@@ -78,4 +90,7 @@ def _base(environ: Mapping[str, str], variable: str, fallback: str) -> Path:
     value = environ.get(variable, "")
     if os.path.isabs(value):  # noqa: PTH117 - the specification: a relative one is ignored
         return Path(value)
-    return Path(environ.get("HOME") or Path.home()) / fallback
+    try:
+        return Path(environ.get("HOME") or Path.home()) / fallback
+    except RuntimeError:  # a user that the machine does not know, as a container may have
+        raise StoreError(f"this user has no home folder; set HOME or {variable}") from None

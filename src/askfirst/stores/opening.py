@@ -41,10 +41,25 @@ def open_store(
         )
     from askfirst.stores.duckdb.store import DuckDBStore
 
-    path = Path(place).expanduser()
+    path = path_of(place)
     if not create and not path.exists():
         raise StoreError(f"there is no store at {path}; `askfirst serve` makes one")
     return DuckDBStore(path)
+
+
+def path_of(place: str) -> Path:
+    """Return the path of a store's file without `~` and links, however it is named.
+
+    So what is kept beside the file is beside it for everybody, and what was erased is not left in a
+    file that a link leads to. Raises StoreError.
+    """
+    try:
+        path = Path(place).expanduser().resolve()
+    except (RuntimeError, OSError, ValueError) as error:  # no home, links in a circle
+        raise StoreError(f"{place} cannot be used as a store: {error}") from error
+    if path.is_dir():
+        raise StoreError(f"{place} is a folder; give the path of a file")
+    return path
 
 
 def shown(place: str) -> str:
