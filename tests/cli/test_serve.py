@@ -84,7 +84,12 @@ def test_the_store_the_log_and_the_token_are_for_this_user_alone(start: Start, h
 def test_while_it_runs_a_file_says_where_and_who_it_is(start: Start, home: Path) -> None:
     path = home / "data" / "askfirst" / "askfirst.duckdb-server.json"
     server = start()
-    assert json.loads(path.read_text()) == {"url": server.url, "pid": server.process.pid}
+    assert json.loads(path.read_text()) == {
+        "url": server.url,
+        "pid": server.process.pid,
+        "store": str(path).removesuffix("-server.json"),
+        "certificate": None,
+    }
     assert server.stop(signal.SIGINT) == 0
     assert not path.exists()
     assert "Traceback" not in server.errors

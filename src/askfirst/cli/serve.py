@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from askfirst.cli.main import Failure
 from askfirst.collector import config as settings
 from askfirst.collector import private
 from askfirst.collector.access import login_link, read_token
+from askfirst.collector.announcing import Announcement, announced
 from askfirst.collector.app import build_app
 from askfirst.collector.collector import log_count
 from askfirst.collector.log import LogHeld
@@ -30,7 +30,7 @@ from askfirst.contract import loading
 from askfirst.contract.loading import is_loopback
 from askfirst.contract.model import Contract, ContractError
 from askfirst.stores.base import Store, StoreError
-from askfirst.stores.opening import shown
+from askfirst.stores.opening import identity, shown
 
 PORT = 8600
 LEAST_LOG_BYTES = 16 * 1024 * 1024  # the largest request has to fit, or its sender tries for ever
@@ -211,6 +211,7 @@ def command(
             token = read_token(settings.state_folder(os.environ))
             private.make_folder(settings.beside(place, "", os.environ).parent)
             opened: Store = stack.enter_context(closing(open_own(place, os.environ, patient=True)))
+            _say_what_is_left(place)
             app = build_app(
                 settings.Config(
                     contracts=agreed,
@@ -231,8 +232,10 @@ def command(
                 say=_say,
             )
             url = url_of(listener, tls=tls_cert is not None)
-            announcement = settings.beside(place, "-server.json", os.environ)
-            stack.enter_context(_announced(announcement, url, tls_cert))
+            certificate = str(Path(tls_cert).absolute()) if tls_cert else None
+            row = Announcement(url, os.getpid(), identity(place), certificate)
+            file = settings.beside(place, "-server.json", os.environ)
+            stack.enter_context(announced(file, row))
             greeting = _greeting(url, None if no_token else token, public=public)
             files = Files(names, read, tls_cert, tls_key)
             run(app, listener, lambda: _greet(greeting), files)
@@ -270,17 +273,15 @@ def _checked(read: Callable[[], tuple[Contract, ...]]) -> tuple[Contract, ...]:
         raise Failure(str(error).replace("\n", "\naskfirst: ")) from error
 
 
-@contextmanager
-def _announced(path: Path, url: str, certificate: str | None) -> Iterator[None]:
-    """Say in a file, while the collector runs, where it can be asked and what it shows there."""
-    row: dict[str, object] = {"url": url, "pid": os.getpid()}
-    if certificate is not None:
-        row["certificate"] = str(Path(certificate).absolute())
-    private.write(path, json.dumps(row))
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
+def _say_what_is_left(place: str) -> None:
+    """Say it if there are events of a time when all stores at URLs shared one log."""
+    old = settings.data_folder(os.environ) / "collector-log"
+    if "://" in place and any(old.glob("*/*.log")):
+        new = settings.beside(place, "-log", os.environ)
+        _say(
+            f"{old} has events for a store that it does not name; if this is it, stop this, and "
+            f"rename it to {new}"
+        )
 
 
 def _greeting(url: str, token: str | None, *, public: bool) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 from askfirst.collector import limits, log
 from askfirst.contract.model import Contract
 from askfirst.stores.base import StoreError
-from askfirst.stores.opening import path_of
+from askfirst.stores.opening import identity, path_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,14 @@ def place_of(store: str | None, environ: Mapping[str, str]) -> str:
 def beside(store: str, suffix: str, environ: Mapping[str, str]) -> Path:
     """Return the path of something kept beside a store: `<store path><suffix>`.
 
-    A store on another machine (a URL) has no place beside it; then it is in the data folder.
+    A store on another machine (a URL) has no place beside it; then it is in the data folder, as
+    `collector-<hash of scheme, host, port and database><suffix>`. Raises StoreError.
     """
-    path = data_folder(environ) / "collector" if "://" in store else Path(store)
+    if "://" in store:
+        digest = hashlib.sha256(identity(store).encode()).hexdigest()[:12]
+        path = data_folder(environ) / f"collector-{digest}"
+    else:
+        path = Path(store)
     return path.with_name(path.name + suffix)
 
 
