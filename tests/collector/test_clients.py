@@ -218,3 +218,12 @@ def test_no_header_is_an_error(forwarded: str | None, x_forwarded_for: str | Non
     assert key is not None
     assert len(key) == KEY_BYTES
     assert some.key(PROXY, forwarded, x_forwarded_for) == key
+
+
+def test_whoever_forwards_on_this_machine_and_is_not_trusted_is_one_client() -> None:
+    """A proxy that was forgotten in trusted-proxy must not leave everybody without limits."""
+    table = clients()
+    assert table.key("127.0.0.1") is None
+    one = table.key("127.0.0.1", None, "192.0.2.1")
+    assert one is not None
+    assert table.key("127.0.0.1", "for=192.0.2.2") == one
