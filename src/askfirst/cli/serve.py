@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 import re
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -35,6 +36,7 @@ from askfirst.stores.opening import identity, shown
 PORT = 8600
 LEAST_LOG_BYTES = 16 * 1024 * 1024  # the largest request has to fit, or its sender tries for ever
 LIMITS = settings.Limits()
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Bytes(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -65,6 +67,16 @@ def _network(
                 f"{value!r} is no address or network; write it as in 10.0.0.5 or 10.0.0.0/8"
             ) from None
     return tuple(networks)
+
+
+def _seconds(_context: click.Context, _param: click.Parameter, value: float) -> float:
+    if not 0 < value < math.inf:
+        raise click.BadParameter(f"{value} is no time to wait; give seconds above 0")
+    return value
+
+
+def _wait(name: str, default: float) -> Callable[[F], F]:
+    return click.option(name, type=float, default=default, callback=_seconds, hidden=True)
 
 
 @click.command(context_settings={"auto_envvar_prefix": "ASKFIRST_SERVE"})
@@ -145,9 +157,15 @@ def _network(
     show_default=True,
     help="Of one installation; 0 for no limit.",
 )
-@click.option("--header-seconds", type=float, default=LIMITS.header_seconds, hidden=True)
-@click.option("--body-seconds", type=float, default=LIMITS.body_seconds, hidden=True)
-@click.option("--idle-seconds", type=float, default=LIMITS.idle_seconds, hidden=True)
+@click.option(
+    "--header-seconds", type=float, default=LIMITS.header_seconds, callback=_seconds, hidden=True
+)
+@click.option(
+    "--body-seconds", type=float, default=LIMITS.body_seconds, callback=_seconds, hidden=True
+)
+@click.option(
+    "--idle-seconds", type=float, default=LIMITS.idle_seconds, callback=_seconds, hidden=True
+)
 @click.option(
     "--no-token", is_flag=True, help="Show the answers to everybody on this machine; loopback only."
 )
