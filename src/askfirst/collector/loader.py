@@ -275,6 +275,8 @@ class Loader:
 
     def _retain_when_due(self) -> None:
         now = self._now()
+        if self._retain_at != NEVER:
+            self._retain_at = min(self._retain_at, now + DAY_MS)  # the clock may have been set back
         if now < self._retain_at:
             return
         try:
