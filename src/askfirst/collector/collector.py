@@ -19,6 +19,7 @@ from askfirst.collector.loader import NICE, Loader, Places
 from askfirst.collector.log import Log
 from askfirst.collector.metrics import Counts, Metrics, add_up
 from askfirst.collector.request import Refusal
+from askfirst.collector.retaining import Retention
 from askfirst.collector.scrubber import Scrubber
 from askfirst.collector.segment import SUFFIX, drop_set_aside
 from askfirst.collector.tail import Tail
@@ -86,6 +87,7 @@ class Collector:
             say,
             nice=nice,
             is_away=is_away,
+            retention=Retention(config.log_folder, say),
             forgotten=self.scrubber.forgotten,
         )
         self.entrance: Entrance | None = None  # unless workers take the events
