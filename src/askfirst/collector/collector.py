@@ -71,7 +71,7 @@ class Collector:
             )
         else:
             own = self.tails["0"]
-            self.log = open_log(own.folder, config, self.metrics)
+            self.log = open_log(own.folder, config, self.metrics, say)
             own.roll = self.log.roll
         self.door = Door(self.log, config.contracts, config.limits, self.metrics, now)
         # with one process they share the interpreter with those who take events: if they were kept
@@ -282,7 +282,7 @@ def log_folders(folder: Path, workers: int, *, leftover: bool = False) -> list[P
     return [folder / str(number) for number in sorted(numbers | set(range(log_count(workers))))]
 
 
-def open_log(folder: Path, config: Config, metrics: Metrics) -> Log:
+def open_log(folder: Path, config: Config, metrics: Metrics, say: Callable[[str], None]) -> Log:
     """Open the log in a folder for writing. Raises OSError, LogHeld."""
     return Log(
         folder,
@@ -290,6 +290,7 @@ def open_log(folder: Path, config: Config, metrics: Metrics) -> Log:
         waiting_bytes=config.waiting_bytes,
         quota_bytes=config.quota_bytes // log_count(config.workers),
         commit=metrics.commit,
+        say=say,
     )
 
 
