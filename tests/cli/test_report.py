@@ -22,6 +22,7 @@ from click.testing import CliRunner
 from askfirst import questions
 from askfirst.cli.main import root
 from askfirst.cli.report import REPORTS
+from askfirst.collector.announcing import Announcement, announced
 from askfirst.contract.model import Contract
 from askfirst.stores.base import DAY_MS
 from askfirst.stores.opening import open_store
@@ -358,12 +359,16 @@ def test_a_store_that_a_collector_holds_is_asked_through_it(place, monkeypatch):
     with subprocess.Popen(argv, **pipes) as holder, Collector(body=COHORTS) as collector:
         assert holder.stdout.readline() == b"held\n"
         line = failure("retention", "--store", place)
-        path.write_text(json.dumps({"url": collector.url, "pid": holder.pid}))
-        result = report("retention", "--store", place, "--json")
+        with announced(path, Announcement(collector.url, holder.pid, str(place))):
+            left = path.read_bytes()
+            result = report("retention", "--store", place, "--json")
+        path.write_bytes(left)  # as a collector does that is killed
+        stale = failure("retention", "--store", place)
         holder.stdin.close()
         holder.wait(120)
 
     assert "another process holds the store" in line
+    assert stale == line
     assert json.loads(result.stdout) == json.loads(COHORTS)
 
 

@@ -17,7 +17,7 @@ import trustme
 
 from askfirst.contract.event import now_ms
 from askfirst.stores.base import DAY_MS
-from tests.collector.serving import CONTRACT, Answer, Server, make_event, servers, wait_until
+from tests.collector.serving import CONTRACT, RUN, Answer, Server, make_event, servers, wait_until
 
 Start = Callable[..., Server]
 
@@ -84,10 +84,23 @@ def test_the_store_the_log_and_the_token_are_for_this_user_alone(start: Start, h
 def test_while_it_runs_a_file_says_where_and_who_it_is(start: Start, home: Path) -> None:
     path = home / "data" / "askfirst" / "askfirst.duckdb-server.json"
     server = start()
-    assert json.loads(path.read_text()) == {"url": server.url, "pid": server.process.pid}
+    assert json.loads(path.read_text()) == {
+        "url": server.url,
+        "pid": server.process.pid,
+        "store": str(path).removesuffix("-server.json"),
+        "certificate": None,
+    }
     assert server.stop(signal.SIGINT) == 0
     assert not path.exists()
     assert "Traceback" not in server.errors
+
+
+def test_a_long_folder_for_temporary_files_is_no_obstacle(start: Start, tmp_path: Path) -> None:
+    """The path of a socket has at most 107 bytes."""
+    folder = tmp_path / ("long" * 25)
+    folder.mkdir()
+    server = start(run=f"import os; os.environ['TMPDIR'] = {str(folder)!r}; {RUN}")
+    assert server.call("GET", "/health").status == 200
 
 
 def test_several_contracts_may_follow_one_option(

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 import trustme
+from click.testing import CliRunner
 
+from askfirst.cli.main import root
 from tests.collector.retrying import stopped, workers_of
 from tests.collector.serving import CONTRACT, Server, make_event, servers
 
@@ -144,3 +146,11 @@ def test_a_store_that_is_none(begin: Start, words: tuple[str, ...], tmp_path: Pa
 def test_a_quota_that_holds_no_request(begin: Start, words: tuple[str, ...]) -> None:
     line = refusal(begin(*words, "--workers", "2", "--log-quota", "47MiB", wait=False), 2)
     assert "with --workers 2 give at least 48MiB" in line
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "0", "-5"])
+def test_seconds_that_are_no_time_to_wait(contract: str, seconds: str) -> None:
+    words = ["serve", "--contract", contract, "--idle-seconds", seconds]
+    result = CliRunner().invoke(root, words)
+    assert result.exit_code == 2
+    assert "give seconds above 0" in result.stderr

@@ -328,16 +328,17 @@ def test_erase_takes_the_hash_or_the_uuid_itself(run: Run, place: Path) -> None:
     run("erase", "nobody", code=2)
 
 
+def left_in_log(folder: Path, events: list[dict[str, Any]]) -> None:
+    """Write a log as a collector leaves it that is killed before it has loaded anything."""
+    prepare(folder)
+    frame = encode(sift(events, Rules(Terms(parse(CONTRACT)), now_ms())).frame)
+    (folder / segment.file_name(5)).write_bytes(segment.header(5) + segment.frame(frame))
+
+
 def test_what_a_killed_collector_left_in_its_log_is_loaded_first(run: Run, place: Path) -> None:
     fill(place, [])
     folder = place.with_name(place.name + "-log") / "1"
-    prepare(folder)
-    frame = sift(
-        [make_event(), *sent(installationId=OTHER)], Rules(Terms(parse(CONTRACT)), now_ms())
-    )
-    (folder / segment.file_name(5)).write_bytes(
-        segment.header(5) + segment.frame(encode(frame.frame))
-    )
+    left_in_log(folder, [make_event(), *sent(installationId=OTHER)])
     assert run("check").stdout == "stratus: 4 events\ngood\n"
     assert not list(folder.glob("*.log"))
 

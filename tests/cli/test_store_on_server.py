@@ -18,9 +18,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from askfirst.cli.main import root
+from askfirst.collector.config import beside
+from askfirst.contract.loading import parse
 from askfirst.stores.opening import open_store
 from tests.cli.test_store import content as content_of
-from tests.cli.test_store import fill, sent
+from tests.cli.test_store import fill, left_in_log, sent
 from tests.collector.serving import CONTRACT, environment, servers
 from tests.stores.server import free_port, started
 
@@ -80,6 +82,21 @@ def test_a_store_on_a_server_is_looked_after_like_a_file(
     assert "forgot 0 events" in run("store", "retain", "--store", url).stderr
     assert run("store", "erase", who, "--store", url).stderr == "erased 3 events\n"
     assert run("store", "check", "--store", url).output == "stratus: 0 events\ngood\n"
+
+
+def test_what_one_database_waits_for_is_not_brought_to_another(
+    run: Run, url: str, clickhouse: Any
+) -> None:
+    other = clickhouse.new()
+    for place in (url, other):
+        open_store(place).declare(parse(CONTRACT))
+    folder = beside(url, "-log", os.environ) / "0"
+    left_in_log(folder, sent())
+    counted = "report", "quality", "--json", "--as-of", f"{datetime.now(timezone.utc).date()}"
+    assert json.loads(run(*counted, "--store", other).stdout)["stored"] == 0
+    assert list(folder.glob("*.log"))
+    assert json.loads(run(*counted, "--store", url).stdout)["stored"] == 3
+    clickhouse.drop(other)
 
 
 def test_a_backup_that_a_server_refuses_is_one_line(run: Run, url: str) -> None:

@@ -284,3 +284,9 @@ def test_the_guard_lets_nobody_past_by_mistake() -> None:
 
     guarded = Access(TOKEN, Clock()).guard(secret)
     assert asyncio.run(guarded(request())).status_code == 401
+
+
+def test_a_file_that_holds_no_token_is_named(tmp_path: Path) -> None:
+    (tmp_path / "token").write_bytes(b"\xff\xfe")
+    with pytest.raises(OSError, match=r"holds no token.*token"):
+        read_token(tmp_path)

@@ -87,3 +87,15 @@ def test_a_bug_is_a_500_in_json_that_tells_nothing(
     assert list(answer.json()) == ["error"]
     assert "division" not in answer.body.decode()
     assert isinstance(api.failures.pop(), ZeroDivisionError)  # uvicorn prints it
+
+
+def test_what_alerts_need_is_there_before_the_first_event(api: Any) -> None:
+    page = api.get("/metrics").body.decode()
+    assert 'askfirst_events_accepted_total{tool="stratus"} 0' in page
+    assert "askfirst_log_fullest_ratio 0" in page
+
+
+def test_erasures_of_nobody_set_off_no_alarm(api: Any) -> None:
+    gone = {"tool": "stratus", "installationId": "ee" * 32}
+    assert api.post("/v1/erasures", gone).status < 300
+    assert "askfirst_erasures_total 0" in api.get("/metrics").body.decode()

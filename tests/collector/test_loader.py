@@ -336,6 +336,17 @@ def test_retention_runs_at_the_start_and_once_a_day(
     ]
 
 
+def test_a_clock_that_is_set_back_does_not_put_off_retention(
+    bench: Bench, until: Callable[..., None]
+) -> None:
+    bench.loader.start()
+    until(lambda: bench.store.retained)
+    bench.now -= 100 * DAY_MS
+    assert bench.loaded(bench.put(bench.event()))
+    bench.now += DAY_MS
+    until(lambda: len(bench.store.retained) == 2)
+
+
 def test_retention_reaches_tools_that_are_not_served_any_more(
     bench: Bench, until: Callable[..., None]
 ) -> None:

@@ -36,7 +36,7 @@ from tests.collector.serving import DEADLINE, wait_until
 class Both:
     """A log with both of its sides in this process."""
 
-    def __init__(self, folder: Path, position: Position | None = None, **sizes: int) -> None:
+    def __init__(self, folder: Path, position: Position | None = None, **sizes: Any) -> None:
         self.folder = folder
         self.said: list[str] = []
         self.tail = Tail(folder, lambda _: position, self.said.append)
@@ -78,7 +78,7 @@ def unprobed(monkeypatch: pytest.MonkeyPatch) -> None:
 def open_log(tmp_path: Path) -> Iterator[Open]:
     opened: list[Both] = []
 
-    def open_(position: Position | None = None, **sizes: int) -> Both:
+    def open_(position: Position | None = None, **sizes: Any) -> Both:
         opened.append(Both(tmp_path / "log", position, **sizes))
         return opened[-1]
 
@@ -228,7 +228,9 @@ def test_a_log_notices_by_itself_that_the_disk_has_room_again(
 def test_a_full_disk_refuses_leaves_no_partial_frame_and_heals_by_itself(
     open_log: Open, monkeypatch: pytest.MonkeyPatch, unprobed: None
 ) -> None:
-    both = open_log()
+    monkeypatch.setattr(logs, "SAY_AGAIN", 0.0)
+    said: list[str] = []
+    both = open_log(say=said.append)
     both.append(b"before")
     size = (both.folder / both.segments()[0]).stat().st_size
     real = os.pwrite
@@ -246,6 +248,9 @@ def test_a_full_disk_refuses_leaves_no_partial_frame_and_heals_by_itself(
     both.append(b"after")
     assert both.everything() == [b"before", b"after"]
     assert len(both.segments()) == 1
+    began, ended = said
+    assert "events are refused: the collector cannot write its log (No space left" in began
+    assert ended == "the log takes events again"
 
 
 def test_a_full_disk_at_the_start_of_a_segment_heals_too(

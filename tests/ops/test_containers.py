@@ -26,7 +26,7 @@ SERVICES = [
     for name, service in parsed["services"].items()
 ]
 COLLECTOR = FILES["compose.yaml"]["services"]["collector"]
-YOURS = {"./telemetry.toml"}
+YOURS = {"./contract"}
 
 
 def instructions(name: str) -> list[str]:

@@ -132,6 +132,16 @@ def test_direct_tls_opens_no_more_than_a_port_and_the_network(copies: Path) -> N
     analyze(copies, "security", "--offline=true", level, f"{copies}/askfirst.service")
 
 
+def test_a_store_on_another_machine_opens_the_way_to_it_alone(copies: Path) -> None:
+    folder = copies / "askfirst.service.d"
+    folder.mkdir()
+    (copies / "remote-store.conf").rename(folder / "remote-store.conf")
+    said = analyze(copies, "verify", "askfirst.service").splitlines()
+    assert [line for line in said if "askfirst" in line] == []
+    threshold = f"--threshold={EXPOSED['askfirst.service']}"
+    analyze(copies, "security", "--offline=true", threshold, f"{copies}/askfirst.service")
+
+
 def test_stopping_leaves_time_to_answer_and_to_load() -> None:
     unit = (UNITS / "askfirst.service").read_text()
     [seconds] = re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)

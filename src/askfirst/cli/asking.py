@@ -18,9 +18,10 @@ from urllib.parse import urlencode, urlsplit
 from askfirst.cli import own_collector
 from askfirst.cli.main import Failure
 from askfirst.collector import config as settings
+from askfirst.collector.announcing import Announcement, who_serves
 from askfirst.contract.loading import is_loopback, url_problem
 from askfirst.stores.base import Store, StoreError, StoreHeldError
-from askfirst.stores.opening import shown
+from askfirst.stores.opening import identity, shown
 
 PATIENCE = 120  # seconds; the collector itself waits up to 30 for its loader before it answers
 LONGEST = 1 << 28  # bytes of an answer; a store of ten tools and years stays below a hundredth
@@ -37,19 +38,24 @@ class Asked:
     as_of: date
 
 
-def ask_store(asked: Asked, place: str, token_file: str | None) -> tuple[Asked, Answers]:
+def ask_store(asked: Asked, store: str | None, token_file: str | None) -> tuple[Asked, Answers]:
     """Answer from a store, or from the collector that holds it; tell what was asked in the end.
 
-    The answers stand by the names of their reports. Raises Failure.
+    `store` is its path or URL, None the default. The answers stand by the names of their reports.
+    Raises Failure.
     """
     from askfirst.collector.naming import open_own
 
     try:
-        with closing(open_own(place, os.environ, create=False)) as store:
-            return _ask(asked, store, place)
+        place = settings.place_of(store, os.environ)
+    except StoreError as error:
+        raise Failure(str(error)) from error
+    try:
+        with closing(open_own(place, os.environ, create=False)) as opened:
+            return _ask(asked, opened, place)
     except StoreHeldError as error:
-        url, certificate = _holder(place, error)
-        return asked, ask_server(asked, url, token_file, certificate)
+        holder = holder_of(place, error)
+        return asked, ask_server(asked, holder.url, token_file, holder.certificate)
     except StoreError as error:
         raise Failure(str(error)) from error
     except OSError as error:
@@ -75,14 +81,15 @@ def _ask(asked: Asked, store: Store, place: str) -> tuple[Asked, Answers]:
     return replace(asked, tool=tool), answers
 
 
-def _holder(place: str, error: StoreError) -> tuple[str, str | None]:
-    """Return the URL of the collector that holds a store, and its certificate's file if any."""
+def holder_of(place: str, error: StoreError) -> Announcement:
+    """Return what the collector that holds a store announces. Raises Failure, with `error`, if it
+    is none that does.
+    """
     path = settings.beside(place, "-server.json", os.environ)
-    try:
-        row = json.loads(path.read_bytes())
-        return str(row["url"]), row.get("certificate")
-    except (OSError, ValueError, KeyError, TypeError):
+    found = who_serves(path, identity(place))
+    if found is None:
         raise Failure(str(error)) from error
+    return found
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -196,7 +203,10 @@ def _trusting() -> ssl.SSLContext:
 def _token(file: str | None) -> str:
     """Return the token: from --token-file, ASKFIRST_TOKEN, or this user's own collector's."""
     given = os.environ.get("ASKFIRST_TOKEN", "").strip()
-    path = Path(file) if file else settings.state_folder(os.environ) / "token"
+    try:
+        path = Path(file) if file else settings.state_folder(os.environ) / "token"
+    except StoreError as error:  # no home
+        raise Failure(str(error)) from error
     if given and not file:
         token = given
     else:

@@ -10,7 +10,6 @@ import click
 
 from askfirst import questions
 from askfirst.cli import asking, terminal
-from askfirst.collector import config as settings
 from askfirst.questions import flat
 from askfirst.questions.calendar import FIRST, LAST
 
@@ -72,7 +71,6 @@ def command(
             answers = asking.ask_server(asked, server, token_file)
         else:
             place = store or os.environ.get("ASKFIRST_STORE")
-            place = place or str(settings.default_store(os.environ))
             asked, answers = asking.ask_store(asked, place, token_file)
     if as_json:
         click.echo(json.dumps(answers[report], indent=2))

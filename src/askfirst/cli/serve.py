@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-import json
+import math
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -19,6 +19,7 @@ from askfirst.cli.main import Failure
 from askfirst.collector import config as settings
 from askfirst.collector import private
 from askfirst.collector.access import login_link, read_token
+from askfirst.collector.announcing import Announcement, announced
 from askfirst.collector.app import build_app
 from askfirst.collector.collector import log_count
 from askfirst.collector.log import LogHeld
@@ -30,11 +31,12 @@ from askfirst.contract import loading
 from askfirst.contract.loading import is_loopback
 from askfirst.contract.model import Contract, ContractError
 from askfirst.stores.base import Store, StoreError
-from askfirst.stores.opening import shown
+from askfirst.stores.opening import identity, shown
 
 PORT = 8600
 LEAST_LOG_BYTES = 16 * 1024 * 1024  # the largest request has to fit, or its sender tries for ever
 LIMITS = settings.Limits()
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Bytes(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -65,6 +67,16 @@ def _network(
                 f"{value!r} is no address or network; write it as in 10.0.0.5 or 10.0.0.0/8"
             ) from None
     return tuple(networks)
+
+
+def _seconds(_context: click.Context, _param: click.Parameter, value: float) -> float:
+    if not 0 < value < math.inf:
+        raise click.BadParameter(f"{value} is no time to wait; give seconds above 0")
+    return value
+
+
+def _wait(name: str, default: float) -> Callable[[F], F]:
+    return click.option(name, type=float, default=default, callback=_seconds, hidden=True)
 
 
 @click.command(context_settings={"auto_envvar_prefix": "ASKFIRST_SERVE"})
@@ -145,9 +157,15 @@ def _network(
     show_default=True,
     help="Of one installation; 0 for no limit.",
 )
-@click.option("--header-seconds", type=float, default=LIMITS.header_seconds, hidden=True)
-@click.option("--body-seconds", type=float, default=LIMITS.body_seconds, hidden=True)
-@click.option("--idle-seconds", type=float, default=LIMITS.idle_seconds, hidden=True)
+@click.option(
+    "--header-seconds", type=float, default=LIMITS.header_seconds, callback=_seconds, hidden=True
+)
+@click.option(
+    "--body-seconds", type=float, default=LIMITS.body_seconds, callback=_seconds, hidden=True
+)
+@click.option(
+    "--idle-seconds", type=float, default=LIMITS.idle_seconds, callback=_seconds, hidden=True
+)
 @click.option(
     "--no-token", is_flag=True, help="Show the answers to everybody on this machine; loopback only."
 )
@@ -201,7 +219,7 @@ def command(
     names = (*contracts, *more)
     read = partial(_contracts, names)
     agreed = _checked(read)
-    place = store or str(settings.default_store(os.environ))
+    place = _placed(store)
     os.umask(0o077)  # DuckDB leaves the mode of its write-ahead log to it
     with ended_by_signals(), ExitStack() as stack:
         try:
@@ -211,6 +229,7 @@ def command(
             token = read_token(settings.state_folder(os.environ))
             private.make_folder(settings.beside(place, "", os.environ).parent)
             opened: Store = stack.enter_context(closing(open_own(place, os.environ, patient=True)))
+            _say_what_is_left(place)
             app = build_app(
                 settings.Config(
                     contracts=agreed,
@@ -231,8 +250,10 @@ def command(
                 say=_say,
             )
             url = url_of(listener, tls=tls_cert is not None)
-            announcement = settings.beside(place, "-server.json", os.environ)
-            stack.enter_context(_announced(announcement, url, tls_cert))
+            certificate = str(Path(tls_cert).absolute()) if tls_cert else None
+            row = Announcement(url, os.getpid(), identity(place), certificate)
+            file = settings.beside(place, "-server.json", os.environ)
+            stack.enter_context(announced(file, row))
             greeting = _greeting(url, None if no_token else token, public=public)
             files = Files(names, read, tls_cert, tls_key)
             run(app, listener, lambda: _greet(greeting), files)
@@ -241,6 +262,13 @@ def command(
         except OSError as error:
             name = error.filename or shown(place)
             raise Failure(f"{name} cannot be used: {error.strerror}; give another") from error
+
+
+def _placed(store: str | None) -> str:
+    try:
+        return settings.place_of(store, os.environ)
+    except StoreError as error:
+        raise Failure(str(error)) from error
 
 
 def _contracts(names: tuple[str, ...]) -> tuple[Contract, ...]:
@@ -263,17 +291,15 @@ def _checked(read: Callable[[], tuple[Contract, ...]]) -> tuple[Contract, ...]:
         raise Failure(str(error).replace("\n", "\naskfirst: ")) from error
 
 
-@contextmanager
-def _announced(path: Path, url: str, certificate: str | None) -> Iterator[None]:
-    """Say in a file, while the collector runs, where it can be asked and what it shows there."""
-    row: dict[str, object] = {"url": url, "pid": os.getpid()}
-    if certificate is not None:
-        row["certificate"] = str(Path(certificate).absolute())
-    private.write(path, json.dumps(row))
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
+def _say_what_is_left(place: str) -> None:
+    """Say it if there are events of a time when all stores at URLs shared one log."""
+    old = settings.data_folder(os.environ) / "collector-log"
+    if "://" in place and any(old.glob("*/*.log")):
+        new = settings.beside(place, "-log", os.environ)
+        _say(
+            f"{old} has events for a store that it does not name; if this is it, stop this, and "
+            f"rename it to {new}"
+        )
 
 
 def _greeting(url: str, token: str | None, *, public: bool) -> list[str]:

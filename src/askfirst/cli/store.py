@@ -14,11 +14,12 @@ import click
 import msgspec
 
 from askfirst.cli import cluster
-from askfirst.cli.asking import send
+from askfirst.cli.asking import holder_of, send
 from askfirst.cli.contract import read
 from askfirst.cli.main import Failure
 from askfirst.collector import config as settings
 from askfirst.collector import eventfile, moving, upkeep
+from askfirst.collector.announcing import Announcement
 from askfirst.collector.gather import Batch
 from askfirst.collector.naming import name_of, open_own
 from askfirst.collector.pending import load_pending
@@ -168,7 +169,7 @@ def copy(store: str | None, target: str, *, beside_others: bool) -> None:
         with _opening(name) as source:
             _copy(source, target, log_folder, beside_others=beside_others)
     except StoreHeldError as error:
-        holder = _holder(name, error)
+        holder = holder_of(name, error)
     if holder:
         with _snapshot(Path(name), holder) as source:
             _copy(source, target, log_folder, beside_others=beside_others)
@@ -198,7 +199,7 @@ def _copy(source: Store, target: str, log_folder: Path, *, beside_others: bool) 
 
 
 @contextmanager
-def _snapshot(path: Path, holder: _Holder) -> Iterator[Store]:
+def _snapshot(path: Path, holder: Announcement) -> Iterator[Store]:
     """Open a store as it is at this moment, of which a collector goes on to make more."""
     asked = msgspec.json.encode(upkeep.Backup(upkeep.MOST_KEPT))
     job = "/v1/store/backup"
@@ -255,12 +256,15 @@ def _do(job: str, place: str | None, asked: msgspec.Struct) -> dict[str, Any]:
     except upkeep.UpkeepError as error:
         raise Failure(str(error)) from error
     except StoreHeldError as error:
-        holder = _holder(name, error)
+        holder = holder_of(name, error)
         return send(holder.url, f"/v1/store/{job}", body, None, PATIENCE, holder.certificate)
 
 
 def _named(place: str | None) -> str:
-    return place or str(settings.default_store(os.environ))
+    try:
+        return settings.place_of(place, os.environ)
+    except StoreError as error:
+        raise Failure(str(error)) from error
 
 
 @contextmanager
@@ -271,7 +275,7 @@ def _opened(place: str | None, *, create: bool = False) -> Iterator[Store]:
         with _opening(name, create=create, beside_others="://" in name) as store:
             yield store
     except StoreHeldError as error:
-        holder = _holder(name, error)
+        holder = holder_of(name, error)
         raise Failure(
             f"the collector at {holder.url} is using {name}; stop it first: kill {holder.pid}"
         ) from error
@@ -304,22 +308,6 @@ def _opening(name: str, *, create: bool = False, beside_others: bool = False) ->
         raise Failure(
             f"{error.filename or shown(name)} cannot be used: {error.strerror}"
         ) from error
-
-
-class _Holder(msgspec.Struct):
-    """A collector that holds a store: where it is asked, what it shows there, its process."""
-
-    url: str
-    pid: int
-    certificate: str | None = None
-
-
-def _holder(name: str, error: StoreError) -> _Holder:
-    path = settings.beside(name, "-server.json", os.environ)
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=_Holder)
-    except (OSError, msgspec.DecodeError):
-        raise Failure(str(error)) from error
 
 
 @contextmanager

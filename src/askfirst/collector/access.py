@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hmac
 import os
 import secrets
@@ -34,6 +35,8 @@ def read_token(folder: Path) -> str:
     while True:
         try:
             token = path.read_text(encoding="ascii").strip()
+        except UnicodeDecodeError:
+            raise OSError(errno.EINVAL, "it holds no token", str(path)) from None
         except FileNotFoundError:
             _make_token(path)
             continue

@@ -19,6 +19,7 @@ from askfirst.collector.loader import NICE, Loader, Places
 from askfirst.collector.log import Log
 from askfirst.collector.metrics import Counts, Metrics, add_up
 from askfirst.collector.request import Refusal
+from askfirst.collector.retaining import Retention
 from askfirst.collector.scrubber import Scrubber
 from askfirst.collector.segment import SUFFIX, drop_set_aside
 from askfirst.collector.tail import Tail
@@ -70,13 +71,13 @@ class Collector:
             )
         else:
             own = self.tails["0"]
-            self.log = open_log(own.folder, config, self.metrics)
+            self.log = open_log(own.folder, config, self.metrics, say)
             own.roll = self.log.roll
         self.door = Door(self.log, config.contracts, config.limits, self.metrics, now)
         # with one process they share the interpreter with those who take events: if they were kept
         # waiting while they hold that, so were those
         nice = NICE if config.workers > 1 else 0
-        self.scrubber = Scrubber(store, now, say, nice=nice)
+        self.scrubber = Scrubber(store, _monotonic_ms, say, nice=nice)
         self.loader = Loader(
             list(self.tails.values()),
             store,
@@ -86,6 +87,7 @@ class Collector:
             say,
             nice=nice,
             is_away=is_away,
+            retention=Retention(config.log_folder, say),
             forgotten=self.scrubber.forgotten,
         )
         self.entrance: Entrance | None = None  # unless workers take the events
@@ -174,10 +176,15 @@ class Collector:
         """Return what all processes of the collector count, and how things stand."""
         reports = await self._reports()
         past = self._workers.past() if self._workers else []
-        counts = add_up([self.metrics.counts(), past, *(row.counts for row in reports)])
+        counts = add_up(
+            [self._none_yet(), self.metrics.counts(), past, *(r.counts for r in reports)]
+        )
+        share = self.config.quota_bytes // log_count(self.config.workers)
+        sizes = [tail.size() for tail in self.tails.values()]
         own = len(self.entrance.connections) if self.entrance else 0
         gauges = {
-            "askfirst_log_bytes": sum(tail.size() for tail in self.tails.values()),
+            "askfirst_log_bytes": sum(sizes),
+            "askfirst_log_fullest_ratio": max(sizes, default=0) / share,
             "askfirst_log_quota_bytes": self.config.quota_bytes,
             "askfirst_log_waiting_bytes": self.log.waiting() + sum(row.waiting for row in reports),
             "askfirst_log_corrupt_segments": sum(tail.corrupt for tail in self.tails.values()),
@@ -187,6 +194,11 @@ class Collector:
         with suppress(StoreError):  # a server that is away is no reason to say nothing
             gauges["askfirst_store_bytes"] = await self._store_bytes()
         return counts, {name: float(value) for name, value in gauges.items()}
+
+    def _none_yet(self) -> Counts:
+        """Return 0 for what is counted at the first event: an alert needs it before that."""
+        name = "askfirst_events_accepted_total"
+        return [(name, (("tool", contract.name),), 0) for contract in self.contracts]
 
     def _forget_set_aside(self) -> None:
         """Delete what cannot be read of the logs: whoever is erased may be in there."""
@@ -221,10 +233,10 @@ class Collector:
         return not self.log.trouble and all(row.ready for row in reports)
 
     def _count_erasure(self, erased: int) -> None:
+        if not erased:  # anybody can name installations that there are not
+            return
         self.metrics.add("askfirst_erasures_total")
         self.metrics.add("askfirst_events_erased_total", erased)
-        if not erased:
-            return
         now = time.monotonic()
         self._erasures.append(now)
         if len(self._erasures) == ALARM_ERASURES and now - self._erasures[0] < ALARM_SECONDS:
@@ -233,6 +245,11 @@ class Collector:
                 f"{ALARM_ERASURES} installations were erased within an hour; a faulty release "
                 "of a tool may be sending them: take a backup, then look at its users' reports"
             )
+
+
+def _monotonic_ms() -> int:
+    """Return milliseconds of a clock that nobody sets: it decides how long erased bytes stay."""
+    return time.monotonic_ns() // 1_000_000
 
 
 def _unbreakable(say: Callable[[str], None]) -> Callable[[str], None]:
@@ -265,7 +282,7 @@ def log_folders(folder: Path, workers: int, *, leftover: bool = False) -> list[P
     return [folder / str(number) for number in sorted(numbers | set(range(log_count(workers))))]
 
 
-def open_log(folder: Path, config: Config, metrics: Metrics) -> Log:
+def open_log(folder: Path, config: Config, metrics: Metrics, say: Callable[[str], None]) -> Log:
     """Open the log in a folder for writing. Raises OSError, LogHeld."""
     return Log(
         folder,
@@ -273,6 +290,7 @@ def open_log(folder: Path, config: Config, metrics: Metrics) -> Log:
         waiting_bytes=config.waiting_bytes,
         quota_bytes=config.quota_bytes // log_count(config.workers),
         commit=metrics.commit,
+        say=say,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from askfirst.collector import limits, log
 from askfirst.contract.model import Contract
+from askfirst.stores.base import StoreError
+from askfirst.stores.opening import identity, path_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,27 @@ def default_store(environ: Mapping[str, str]) -> Path:
     return data_folder(environ) / "askfirst.duckdb"
 
 
+def place_of(store: str | None, environ: Mapping[str, str]) -> str:
+    """Return the URL of a store, or the path of its file as `path_of`; None is the default.
+
+    Whoever reads where a store is begins with this. Raises StoreError.
+    """
+    if store and "://" in store:
+        return store
+    return str(path_of(store or str(default_store(environ))))
+
+
 def beside(store: str, suffix: str, environ: Mapping[str, str]) -> Path:
     """Return the path of something kept beside a store: `<store path><suffix>`.
 
-    A store on another machine (a URL) has no place beside it; then it is in the data folder.
+    A store on another machine (a URL) has no place beside it; then it is in the data folder, as
+    `collector-<hash of scheme, host, port and database><suffix>`. Raises StoreError.
     """
-    path = data_folder(environ) / "collector" if "://" in store else Path(store)
+    if "://" in store:
+        digest = hashlib.sha256(identity(store).encode()).hexdigest()[:12]
+        path = data_folder(environ) / f"collector-{digest}"
+    else:
+        path = Path(store)
     return path.with_name(path.name + suffix)
 
 
@@ -78,4 +96,7 @@ def _base(environ: Mapping[str, str], variable: str, fallback: str) -> Path:
     value = environ.get(variable, "")
     if os.path.isabs(value):  # noqa: PTH117 - the specification: a relative one is ignored
         return Path(value)
-    return Path(environ.get("HOME") or Path.home()) / fallback
+    try:
+        return Path(environ.get("HOME") or Path.home()) / fallback
+    except RuntimeError:  # a user that the machine does not know, as a container may have
+        raise StoreError(f"this user has no home folder; set HOME or {variable}") from None

@@ -21,6 +21,7 @@ from askfirst.collector import segment as files
 from askfirst.collector.frames import EventsFrame, decode
 from askfirst.collector.gather import Batch
 from askfirst.collector.metrics import Metrics
+from askfirst.collector.retaining import Retention
 from askfirst.collector.standing import stand_back
 from askfirst.collector.tail import Frame, Tail
 from askfirst.contract.model import Contract
@@ -55,7 +56,7 @@ class Loader:
     where processors are short (Linux only; elsewhere that is of processes, not of threads).
     `is_away` says that the store did not answer yet: it gets the contracts before anything is
     loaded. `retains`: what is past its retention is forgotten, once a day. `forgotten` is told that
-    something was, and after how many ms to scrub.
+    something was, and after how many ms to scrub. `retention` says whether the clock is believed.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Loader:
         nice: int = 0,
         is_away: bool = False,
         retains: bool = True,
+        retention: Retention | None = None,
         forgotten: Callable[[int], None] = _nobody,
     ) -> None:
         self.trouble = ""  # why loading stands still, or ""
@@ -90,6 +92,7 @@ class Loader:
         self._unsure = any(not tail.is_known for tail in tails)
         self._is_behind = False  # a log holds more than the last transaction took
         self._retain_at = 0 if retains else NEVER
+        self._retention = retention
         self._forgotten = forgotten
         self._lock = Lock()
         self._waiters: list[_Waiter] = []
@@ -275,13 +278,21 @@ class Loader:
 
     def _retain_when_due(self) -> None:
         now = self._now()
+        if self._retain_at != NEVER:
+            self._retain_at = min(self._retain_at, now + DAY_MS)  # the clock may have been set back
         if now < self._retain_at:
             return
         try:
+            if self._retention and not self._retention.is_sure(self._store, now):
+                self._retain_at = now + RETAIN_AGAIN_MS
+                self._forgotten(0)
+                return
             for contract in self._store.contracts():  # also of tools that are not served any more
                 self._store.retain(contract.name, now - contract.retention_days * DAY_MS)
             for tail in self._tails:
                 tail.forget_set_aside(now)
+            if self._retention:
+                self._retention.done(now)
         except (StoreError, OSError) as error:
             self._say(f"events past their retention are still there: {error}")
             self._retain_at = now + RETAIN_AGAIN_MS

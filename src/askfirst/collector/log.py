@@ -31,6 +31,7 @@ NAME_FILE = "name"
 LOCK_FILE = "lock"
 LOCK_SECONDS = 10.0  # a writer that was told to end may still be bringing its last batch home
 CROWD, COMPANY_SECONDS = 4, 0.004  # after so many requests at once the next are waited for
+SAY_AGAIN = 60.0  # seconds between lines for the operator
 LOOK_AGAIN = 0.1  # seconds; how often a full log looks whether the loader has made room
 PROBE_SECONDS = 1.0  # how often a log that takes nothing tries whether it could
 PROBE_BYTES = 64 * 1024
@@ -126,7 +127,8 @@ class Log:
 
     Sizes in bytes: of a segment, of what may wait in memory, and of all segments that the loader
     has not done with. `commit` is told how long (seconds) the oldest of a batch waited for its
-    fsync. Raises OSError, LogHeld.
+    fsync. `say` takes a line for the operator when trouble begins and when it has ended, in any
+    thread. Raises OSError, LogHeld.
     """
 
     def __init__(
@@ -137,6 +139,7 @@ class Log:
         waiting_bytes: int = WAITING_BYTES,
         quota_bytes: int = QUOTA_BYTES,
         commit: Callable[[float], None] | None = None,
+        say: Callable[[str], None] | None = None,
     ) -> None:
         self.trouble = ""  # why nothing is taken, or ""
         self._folder = folder
@@ -144,6 +147,9 @@ class Log:
         self._waiting_limit = waiting_bytes
         self._quota = quota_bytes
         self._commit = commit
+        self._say = say
+        self._said = ""  # the trouble that the operator knows of
+        self._say_at = 0.0
         self._held = lock(folder)
         self._watermark = Watermark(folder)
         self._next, _ = self._watermark.get()
@@ -180,7 +186,7 @@ class Log:
             if self._waiting_bytes and waiting > self._waiting_limit:
                 raise LogFull("more arrives than the disk can take; try again")
             if not self._has_room(len(frame)):
-                self.trouble = "the store is far behind and the log is full"
+                self._find("the store is far behind and the log is full")
                 # only an ended segment is deleted once it is loaded
                 if self._active and self._active.end > files.HEADER_BYTES:
                     self._rolling = True
@@ -240,6 +246,18 @@ class Log:
             self._sealed = {path: size for path, size in self._sealed.items() if path.exists()}
             self._sealed_bytes = sum(self._sealed.values())
         return self._sealed_bytes + wanted <= self._quota
+
+    def _find(self, trouble: str) -> None:
+        """Note what the trouble is, or "", and say so; of one that comes and goes, once a minute.
+
+        The caller has the lock.
+        """
+        self.trouble = trouble
+        now = time.monotonic()
+        if self._say is None or trouble == self._said or now < self._say_at:
+            return
+        self._said, self._say_at = trouble, now + SAY_AGAIN
+        self._say(f"events are refused: {trouble}" if trouble else "the log takes events again")
 
     # The writer's thread
 
@@ -319,7 +337,7 @@ class Log:
             return
         with self._lock:
             if self._has_room(self._quota // 8):
-                self.trouble = ""
+                self._find("")
 
     def _begin(self) -> _Segment:
         number = self._next
@@ -362,8 +380,8 @@ class Log:
 
     def _settle(self, batch: Sequence[_Waiting], error: LogError | None) -> None:
         """Tell those who wait, in their own event loops."""
-        self.trouble = str(error or "")
         with self._lock:
+            self._find(str(error or ""))
             self._waiting_bytes -= sum([len(row.frame) for row in batch])
         for loop in {row.loop for row in batch}:
             waiting = [row.done for row in batch if row.loop is loop]

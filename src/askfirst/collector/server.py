@@ -31,6 +31,7 @@ from askfirst.collector.workers import WorkerError, Workers, bound
 
 KEEP_ALIVE_SECONDS = 15
 LONGEST_FIRST_LINE = 128
+LONGEST_BASE = 70  # bytes of the folder for temporary files, with which a socket can have its path
 
 
 class ServerError(Exception):
@@ -193,7 +194,10 @@ def run(app: Any, listener: socket.socket, started: Callable[[], None], files: F
         port = listener.getsockname()[1]
 
     config = _quiet(app, BehindThisDoor)
-    with tempfile.TemporaryDirectory(prefix="askfirst-") as folder:
+    base = tempfile.gettempdir()
+    if len(os.fsencode(base)) > LONGEST_BASE:
+        base = "/tmp"  # noqa: S108 - the folder in it is for this user alone
+    with tempfile.TemporaryDirectory(prefix="askfirst-", dir=base) as folder:
         application = socket.socket(socket.AF_UNIX)
         application.bind(os.path.join(folder, "application"))  # noqa: PTH118 - at most 107 bytes
         application.listen(worker.BACKLOG)

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from askfirst.collector import retaining
 from askfirst.collector.segment import SET_ASIDE_DAYS, drop_set_aside
 from askfirst.contract.event import is_hash
 from askfirst.stores.base import DAY_MS, Store, StoreError
@@ -87,6 +88,8 @@ def retain(place: Place, asked: Retain) -> Answer:
         if asked.tool in (None, name):
             days = asked.days or contract.retention_days
             forgotten[name] = place.store.retain(name, place.now() - days * DAY_MS)
+    if asked == Retain() and place.logs.is_dir():
+        retaining.note(place.logs, place.now())
     drop_set_aside(place.logs, place.now() - SET_ASIDE_DAYS * DAY_MS)
     return {"forgotten": forgotten}
 

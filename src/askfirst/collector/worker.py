@@ -13,6 +13,7 @@ import signal
 import socket
 import ssl
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +73,14 @@ class Worker:
         self._setup = setup
         self._writer = writer
         self._metrics = Metrics()
+        self._loop = asyncio.get_running_loop()
         self._log = Log(
             Path(setup.log_folder),
             segment_bytes=setup.segment_bytes,
             waiting_bytes=setup.waiting_bytes,
             quota_bytes=setup.quota_bytes,
             commit=self._metrics.commit,
+            say=self._say,
         )
         self._door = Door(
             self._log, contracts_of(setup.contracts), setup.limits, self._metrics, now_ms
@@ -121,6 +124,10 @@ class Worker:
                     ready=not self._log.trouble,
                 )
             )
+
+    def _say(self, text: str) -> None:
+        with suppress(RuntimeError):  # the loop is closed: it ends
+            self._loop.call_soon_threadsafe(self._report, Report("say", text))
 
     def _report(self, report: Report) -> None:
         self._writer.write(msgspec.json.encode(report) + b"\n")

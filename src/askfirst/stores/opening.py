@@ -27,24 +27,51 @@ def open_store(
     StoreError for anything else in the way.
     """
     place = os.fspath(url_or_path)
-    scheme, separator, _ = place.partition("://")
-    if separator and scheme in ("clickhouse", "clickhouses"):
+    if "://" in place:
+        identity(place)  # refuses what is none
         from askfirst.stores.clickhouse.store import ClickHouseStore
 
         password = os.environ.get(PASSWORD, "")
         return ClickHouseStore(
             place, create=create, collector=collector, patient=patient, password=password
         )
-    if separator:
-        raise StoreError(
-            f"no store speaks {scheme}://; give a path for the embedded engine, or clickhouse://"
-        )
     from askfirst.stores.duckdb.store import DuckDBStore
 
-    path = Path(place).expanduser()
+    path = path_of(place)
     if not create and not path.exists():
         raise StoreError(f"there is no store at {path}; `askfirst serve` makes one")
     return DuckDBStore(path)
+
+
+def path_of(place: str) -> Path:
+    """Return the path of a store's file without `~` and links, however it is named.
+
+    So what is kept beside the file is beside it for everybody, and what was erased is not left in a
+    file that a link leads to. Raises StoreError.
+    """
+    try:
+        path = Path(place).expanduser().resolve()
+    except (RuntimeError, OSError, ValueError) as error:  # no home, links in a circle
+        raise StoreError(f"{place} cannot be used as a store: {error}") from error
+    if path.is_dir():
+        raise StoreError(f"{place} cannot be a store, it is a folder; give the path of a file")
+    return path
+
+
+def identity(place: str) -> str:
+    """Return what tells a store at a URL or path from any other, whoever asks and with what
+    password. Raises StoreError for what is no address of one.
+    """
+    scheme, separator, _ = place.partition("://")
+    if not separator:
+        return place
+    if scheme not in ("clickhouse", "clickhouses"):
+        raise StoreError(
+            f"no store speaks {scheme}://; give a path for the embedded engine, or clickhouse://"
+        )
+    from askfirst.stores.clickhouse.connecting import Address
+
+    return str(Address.of(place))
 
 
 def shown(place: str) -> str:

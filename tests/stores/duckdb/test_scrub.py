@@ -166,6 +166,25 @@ def test_a_backup_that_cannot_be_scrubbed_is_named_and_stays_due(tmp_path):
     assert seen_in(tmp_path, gone) == set()
 
 
+def test_the_files_that_links_lead_to_are_scrubbed(tmp_path):
+    far = tmp_path / "far"
+    (tmp_path / "link").symlink_to(far / "store")
+    store, gone = filled(tmp_path / "link")
+    folder = backups.folder_of(far / "store")
+    folder.mkdir()
+    store.backup(far / "backup.duckdb")
+    (folder / "1.duckdb").symlink_to(far / "backup.duckdb")
+    store.erase(TOOL, hashed("ann"))
+    assert seen_in(tmp_path, gone) != set()
+
+    assert store.scrub() is True
+    store.backup(folder / "2.duckdb", 1)
+    store.close()
+    assert seen_in(tmp_path, gone) == set()
+    assert backups.files(far / "store") == [folder / "2.duckdb"]
+    assert not (far / "backup.duckdb").exists()
+
+
 def between(monkeypatch, what, name, do):
     """Have `do` called whenever a step of a scrub, `what.name`, is done."""
     step = getattr(what, name)

@@ -185,6 +185,17 @@ def test_events_of_one_moment_are_told_apart_whatever_their_codes(tmp_path):
     store.close()
 
 
+def test_a_clock_that_was_far_ahead_for_a_day_takes_no_ids(tmp_path, monkeypatch):
+    monkeypatch.setattr(sealing, "ENOUGH", 1)
+    store = open_store(tmp_path / "store")
+    right = events(*({"id": row, "received": DAY * DAY_MS} for row in range(40)))
+    store.load([right], {})
+    store.load([events({"id": "wrong", "received": (DAY + 200) * DAY_MS})], {})
+    assert not store.scrub()
+    assert store.load([right], {}) == Loaded(0, 40)
+    store.close()
+
+
 def test_ids_go_once_no_duplicate_can_come(tmp_path, monkeypatch):
     monkeypatch.setattr(sealing, "ENOUGH", 1)
     store = open_store(tmp_path / "store")

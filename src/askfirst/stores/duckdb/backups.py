@@ -42,6 +42,8 @@ def files(store: Path) -> list[Path]:
 
 def remove(backup: Path) -> None:
     """Delete a backup, and what was made beside it when it was opened."""
+    if backup.is_symlink():  # nobody would erase from the file it leads to any more
+        connecting.remove_parts(backup.resolve())
     connecting.remove_parts(backup)
     shutil.rmtree(backup.with_name(backup.name + SUFFIX), ignore_errors=True)
 
@@ -63,7 +65,7 @@ def scrub(store: Path, due: Sequence[Forgotten], stopped: Callable[[], bool]) ->
         if not path.exists():  # somebody deleted it meanwhile; to open it would make an empty one
             continue
         try:
-            _scrub(path, due, stopped)
+            _scrub(path.resolve(), due, stopped)
         except StoreStoppedError:
             raise
         except StoreError as error:

@@ -1,0 +1,74 @@
+"""Whether the clock can be believed before it decides what is forgotten, backups included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+
+from askfirst.collector import private
+from askfirst.stores.base import DAY_MS, STORED, Store
+
+FILE = "retained"  # beside the logs: when retention was done last, ms UTC
+SURE_DAYS = 35  # since then; a clock that is wrong is wrong by hours, or by years
+LAST_DAY = 2**31 - 1
+
+
+class Retention:
+    """Remembers in a folder when retention was done; `say` takes one line for the operator."""
+
+    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._say = say
+        self._has_said = False
+
+    def is_sure(self, store: Store, now: int) -> bool:
+        """Tell whether `now` (ms UTC) is at most SURE_DAYS after the last retention.
+
+        Where none was noted, the newest arrival counts, and is noted: what arrives later arrives by
+        the same clock. Raises OSError, StoreError.
+        """
+        last = _noted(self._folder)
+        if last is None:
+            last = _newest(store)
+            if last is None:
+                return True
+        if now - last <= SURE_DAYS * DAY_MS:
+            self._has_said = False
+            return True
+        note(self._folder, last)
+        if not self._has_said:
+            self._has_said = True
+            day = datetime.fromtimestamp(now / 1000, timezone.utc).date()
+            self._say(
+                f"nothing is forgotten: by the clock it is {day}, {(now - last) // DAY_MS} days "
+                "after the last time; if that is right, run `askfirst store retain` once"
+            )
+        return False
+
+    def done(self, now: int) -> None:
+        """Note that retention was done at `now` (ms UTC). Raises OSError."""
+        note(self._folder, now)
+
+
+def note(folder: Path, now: int) -> None:
+    """Note that retention was done, or is counted as done, at `now` (ms UTC). Raises OSError."""
+    private.write(folder / FILE, str(now))
+
+
+def _noted(folder: Path) -> int | None:
+    try:
+        return int((folder / FILE).read_text(encoding="ascii"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _newest(store: Store) -> int | None:
+    """Return the last day of which an event is stored, its beginning in ms UTC."""
+    days = [
+        int(str(day))
+        for tool in store.tools()
+        for day, kind, _ in store.query("quality", {"tool": tool, "as_of": LAST_DAY})
+        if kind == STORED
+    ]
+    return max(days) * DAY_MS if days else None
