@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,19 +12,27 @@ from askfirst.stores.base import DAY_MS, STORED, Store
 
 FILE = "retained"  # beside the logs: when retention was done last, ms UTC
 SURE_DAYS = 35  # since then; a clock that is wrong is wrong by hours, or by years
+DOUBT_DAYS = 7  # of running; a clock that nobody has put right by then is taken to be right
 LAST_DAY = 2**31 - 1
 
 
 class Retention:
     """Remembers in a folder when retention was done; `say` takes one line for the operator."""
 
-    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        say: Callable[[str], None],
+        elapsed: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._folder = folder
         self._say = say
-        self._has_said = False
+        self._elapsed = elapsed  # seconds, by no clock that can be wrong
+        self._doubted_at: float | None = None
 
     def is_sure(self, store: Store, now: int) -> bool:
-        """Tell whether `now` (ms UTC) is at most SURE_DAYS after the last retention.
+        """Tell whether `now` (ms UTC) is at most SURE_DAYS after the last retention, or has been
+        doubted for DOUBT_DAYS.
 
         Where none was noted, the newest arrival counts, and is noted: what arrives later arrives by
         the same clock. Raises OSError, StoreError.
@@ -34,17 +43,18 @@ class Retention:
             if last is None:
                 return True
         if now - last <= SURE_DAYS * DAY_MS:
-            self._has_said = False
+            self._doubted_at = None
             return True
         note(self._folder, last)
-        if not self._has_said:
-            self._has_said = True
+        if self._doubted_at is None:
+            self._doubted_at = self._elapsed()
             day = datetime.fromtimestamp(now / 1000, timezone.utc).date()
             self._say(
                 f"nothing is forgotten: by the clock it is {day}, {(now - last) // DAY_MS} days "
-                "after the last time; if that is right, run `askfirst store retain` once"
+                f"after the last time; if that is right, run `askfirst store retain`, else put it "
+                f"right within {DOUBT_DAYS} days"
             )
-        return False
+        return self._elapsed() - self._doubted_at >= DOUBT_DAYS * DAY_MS / 1000
 
     def done(self, now: int) -> None:
         """Note that retention was done at `now` (ms UTC). Raises OSError."""
