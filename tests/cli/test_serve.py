@@ -5,10 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import http.client
 import json
+import os
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ import trustme
 
 from askfirst.contract.event import now_ms
 from askfirst.stores.base import DAY_MS
+from tests.client.terminal import Terminal
 from tests.collector.serving import CONTRACT, RUN, Answer, Server, make_event, servers, wait_until
 
 Start = Callable[..., Server]
@@ -297,3 +301,16 @@ def test_wrong_usage_exits_2(start: Start, words: list[str]) -> None:
 def test_an_unknown_host_is_refused(start: Start, contract: str) -> None:
     words: Any = ("--host", "192.0.2.1")  # kept for documentation: no machine has it
     assert "192.0.2.1" in failure(start("serve", "--contract", contract, *words, wait=False))
+
+
+def test_it_ends_with_the_terminal_it_was_started_on(tmp_path: Path, contract: str) -> None:
+    """A SIGHUP is a wish to read the contract again, unless it says that nobody is there."""
+    env = {**os.environ, "HOME": str(tmp_path)}
+    argv = [sys.executable, "-c", RUN, "serve", "--contract", contract, "--port", "0"]
+    with closing(Terminal(argv, env)) as terminal:
+        terminal.expect("listening on")
+        terminal.expect("log in at")
+        terminal.signal(signal.SIGHUP)
+        Path(contract).write_text("[")
+        terminal.expect("the contract in force stays")
+        assert terminal.hang_up() == 0

@@ -128,6 +128,12 @@ class Terminal:
             pass
         return self._process.returncode
 
+    def hang_up(self) -> int:
+        """Close the terminal, as its window would be; return the program's exit code."""
+        os.close(self._master)
+        self._master = os.open(os.devnull, os.O_RDONLY)  # for `close`
+        return self._process.wait(PATIENCE_S)
+
     def close(self) -> None:
         """End the program if it still runs, and everything it started in this session."""
         if self._process.poll() is None:

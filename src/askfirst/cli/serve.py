@@ -197,7 +197,8 @@ def command(
     """Run the collector: receive events, keep them, answer questions.
 
     Several contracts may follow one --contract. SIGTERM and Ctrl-C end it when everything received
-    is in the store. SIGHUP reads contracts and certificate again; so does a change of their files.
+    is in the store; so does closing the terminal it was started on. Any other SIGHUP reads
+    contracts and certificate again; so does a change of their files.
 
     Each option can be set in the environment (ASKFIRST_SERVE_PORT) or in a file (--config) too.
     """

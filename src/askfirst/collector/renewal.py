@@ -1,12 +1,13 @@
 """What may change while a collector runs: its contracts, and the certificate it shows.
 
 On SIGHUP, and when a file was written. What cannot be used is told to the operator, and the old one
-stays in force.
+stays in force. A SIGHUP because the terminal is gone on which it was started is no such wish.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import ssl
 from collections.abc import Callable, Sequence
@@ -50,11 +51,12 @@ class Renewal:
         self._contracts = Watched(files.contracts)
         self._certificate = Watched(files.pair or ())
         self._asked = asyncio.Event()
+        self._on_terminal = os.isatty(0)
         self._owed = False  # a contract that the store could not be told of yet
 
     async def watch(self) -> None:
         """Look every second, until cancelled; at once on SIGHUP."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hear)
         await self._agree()  # the contracts were read before the store was opened: minutes, perhaps
         while True:
             try:
@@ -68,6 +70,12 @@ class Renewal:
                 await self._agree()
             if self._certificate.changed() or asked:
                 self._renew()
+
+    def _hear(self) -> None:
+        if self._on_terminal and not os.isatty(0):
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            self._asked.set()
 
     async def _agree(self) -> None:
         collector = self._collector
