@@ -37,6 +37,20 @@ def test_a_clock_far_ahead_is_not_believed_until_somebody_says_so(tmp_path: Path
     store.close()
 
 
+def test_where_nothing_may_be_kept_it_remembers_until_it_ends(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "s.duckdb")
+    store.declare(contract())
+    store.load([events({"received": ARRIVED})], {})
+    retention = Retention(None, lambda _: None)
+    assert retention.is_sure(store, ARRIVED)
+    retention.done(ARRIVED)
+    late = ARRIVED + 100 * DAY_MS
+    store.load([events({"id": 2, "received": late})], {})
+    assert not retention.is_sure(store, late)
+    assert Retention(None, lambda _: None).is_sure(store, late)
+    store.close()
+
+
 def test_a_clock_that_nobody_puts_right_for_a_week_is_right(tmp_path: Path) -> None:
     """Else a collector that was down for long would keep what it promised to forget."""
     store = open_store(tmp_path / "s.duckdb")

@@ -52,10 +52,9 @@ class Clients:
         """Return the hash of a client for the next minutes, or None for one that has no limits.
 
         `peer` is the address at the other end of the socket, the others are headers, their lines
-        joined with commas. A program on this machine has no limits unless it speaks for another:
-        then it counts as that one if it is trusted, else as one client for all. What a trusted
-        proxy sends and nobody can read, or two headers that name different clients, count as the
-        proxy itself: a client can add a header that its
+        joined with commas. A program on this machine has no limits unless a trusted proxy on this
+        machine speaks for another. What a trusted proxy sends and nobody can read, or two headers
+        that name different clients, count as the proxy itself: a client can add a header that its
         proxy does not know and passes on.
         """
         if self._now() >= self._until:
@@ -63,11 +62,8 @@ class Clients:
         address = _packed(peer)
         if address is None:
             return self._hash(b"peer without an address: " + peer.encode(errors="replace"))
-        speaks_for_another = forwarded is not None or x_forwarded_for is not None
-        if not self._trusts(address) or not speaks_for_another:
-            if _is_loopback(address) and not speaks_for_another:
-                return None
-            return self._hash(_network(address))
+        if not self._trusts(address) or (forwarded is None and x_forwarded_for is None):
+            return None if _is_loopback(address) else self._hash(_network(address))
         client = self._named(forwarded, x_forwarded_for)
         return self._hash(client or b"the proxy itself: " + address)
 

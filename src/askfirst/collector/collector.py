@@ -87,7 +87,7 @@ class Collector:
             say,
             nice=nice,
             is_away=is_away,
-            retention=Retention(config.log_folder, say),
+            retention=Retention(None if has_no_log else config.log_folder, say),
             forgotten=self.scrubber.forgotten,
         )
         self.entrance: Entrance | None = None  # unless workers take the events

@@ -17,11 +17,14 @@ LAST_DAY = 2**31 - 1
 
 
 class Retention:
-    """Remembers in a folder when retention was done; `say` takes one line for the operator."""
+    """Remembers in a folder when retention was done; `say` takes one line for the operator.
+
+    Without a folder, where nothing may be kept on this machine, it remembers until it ends.
+    """
 
     def __init__(
         self,
-        folder: Path,
+        folder: Path | None,
         say: Callable[[str], None],
         elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -29,6 +32,7 @@ class Retention:
         self._say = say
         self._elapsed = elapsed  # seconds, by no clock that can be wrong
         self._doubted_at: float | None = None
+        self._last: int | None = None
 
     def is_sure(self, store: Store, now: int) -> bool:
         """Tell whether `now` (ms UTC) is at most SURE_DAYS after the last retention, or has been
@@ -37,7 +41,7 @@ class Retention:
         Where none was noted, the newest arrival counts, and is noted: what arrives later arrives by
         the same clock. Raises OSError, StoreError.
         """
-        last = _noted(self._folder)
+        last = self._last if self._folder is None else _noted(self._folder)
         if last is None:
             last = _newest(store)
             if last is None:
@@ -45,7 +49,7 @@ class Retention:
         if now - last <= SURE_DAYS * DAY_MS:
             self._doubted_at = None
             return True
-        note(self._folder, last)
+        self.done(last)
         if self._doubted_at is None:
             self._doubted_at = self._elapsed()
             day = datetime.fromtimestamp(now / 1000, timezone.utc).date()
@@ -57,12 +61,14 @@ class Retention:
         return self._elapsed() - self._doubted_at >= DOUBT_DAYS * DAY_MS / 1000
 
     def done(self, now: int) -> None:
-        """Note that retention was done at `now` (ms UTC). Raises OSError."""
-        note(self._folder, now)
+        """Note that retention was done, or counts as done, at `now` (ms UTC). Raises OSError."""
+        self._last = now
+        if self._folder is not None:
+            note(self._folder, now)
 
 
 def note(folder: Path, now: int) -> None:
-    """Note that retention was done, or is counted as done, at `now` (ms UTC). Raises OSError."""
+    """Note that retention was done, or counts as done, at `now` (ms UTC). Raises OSError."""
     private.write(folder / FILE, str(now))
 
 
