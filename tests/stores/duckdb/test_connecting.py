@@ -115,3 +115,14 @@ def test_a_closed_store_answers_with_a_store_error(tmp_path):
         store.tools()
     with pytest.raises(StoreError):
         store.load([events({})], {})
+
+
+def test_a_connection_that_is_found_closed_is_opened_anew(tmp_path):
+    store = open_store(tmp_path / "s.duckdb")
+    store.load([events({"id": 1})], {})
+    store._connection.close()
+    assert store.load([events({"id": 2})], {}) == Loaded(1, 0)
+    assert store.count(TOOL) == 2
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        store.load([events({"id": 3})], {})

@@ -55,6 +55,7 @@ class DuckDBStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._is_closed = False
         self._connection = connecting.connect(path)
         self._dictionaries = Dictionaries(self._connection)
         self._seen = seen.Seen(self._connection, path.with_name(path.name + seen.SUFFIX))
@@ -269,6 +270,7 @@ class DuckDBStore:
         with self._lock:
             self._seen.close()
             self._connection.close()
+            self._is_closed = True
 
     def _add(self, batch: Batch) -> runs.Mask:
         """Store the events that are new, and tell which."""
@@ -359,14 +361,18 @@ class DuckDBStore:
         if self._broken:
             with self._gate.closed():
                 self._connection.close()
-            self._is_open = self._broken = False
-        if not self._is_open:
-            self._connection = connecting.connect(self.path)
-            self._memory.move(self._connection)
-            self._dictionaries.move(self._connection)
-            self._seen.move(self._connection)
-            self._sealing.move(self._connection)
-            self._is_open = True
+                self._is_open = self._broken = False
+                self._open()
+        elif not self._is_open:
+            self._open()
+
+    def _open(self) -> None:
+        self._connection = connecting.connect(self.path)
+        self._memory.move(self._connection)
+        self._dictionaries.move(self._connection)
+        self._seen.move(self._connection)
+        self._sealing.move(self._connection)
+        self._is_open = True
 
     def _upsert(self, what: str, row: Mapping[str, object]) -> None:
         """Update a row, or insert it: a third of what ON CONFLICT takes, and nobody else writes."""
@@ -428,7 +434,7 @@ class DuckDBStore:
         with self._lock:
             self._reopen()
             try:
-                self._connection.execute("BEGIN")
+                self._begin()
                 yield
                 self._connection.execute("COMMIT")
             except BaseException as error:
@@ -447,6 +453,20 @@ class DuckDBStore:
                 self._answers.forget()
             for tool, day in (since or {}).items():
                 self._answers.forget(tool, day)
+
+    def _begin(self) -> None:
+        """Begin a transaction. A connection that is found closed, though nobody closed the store,
+        is opened anew: nothing was done on it yet.
+        """
+        try:
+            self._connection.execute("BEGIN")
+        except duckdb.ConnectionException:
+            if self._is_closed:
+                raise
+            self._is_open = False
+            with self._gate.closed():
+                self._open()
+            self._connection.execute("BEGIN")
 
     def _failure(self, error: duckdb.Error) -> StoreError:
         if isinstance(error, duckdb.FatalException):
