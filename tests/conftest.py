@@ -31,6 +31,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", default=IN_CI, help="run slow tests too")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """In CI, run a test that failed once more: most are of processes that are killed at any moment.
+
+    The summary lists each as RERUN. One that passes then is a race, to be mended; twice is a
+    failure.
+    """
+    if IN_CI and config.pluginmanager.hasplugin("rerunfailures"):
+        config.option.reruns = 1
+        config.option.rerun_show_tracebacks = True
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         for marker in item.iter_markers("needs"):

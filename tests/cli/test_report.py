@@ -26,6 +26,7 @@ from askfirst.collector.announcing import Announcement, announced
 from askfirst.contract.model import Contract
 from askfirst.stores.base import DAY_MS
 from askfirst.stores.opening import open_store
+from tests.ending import opened
 from tests.questions.conftest import the_day
 from tests.stores.making import DAY, TOOL, contract, events
 
@@ -356,7 +357,7 @@ def test_a_store_that_a_collector_holds_is_asked_through_it(place, monkeypatch):
     argv = [sys.executable, "-c", HOLD, str(place)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     path = place.with_name(place.name + "-server.json")
-    with subprocess.Popen(argv, **pipes) as holder, Collector(body=COHORTS) as collector:
+    with opened(argv, **pipes) as holder, Collector(body=COHORTS) as collector:
         assert holder.stdout.readline() == b"held\n"
         line = failure("retention", "--store", place)
         with announced(path, Announcement(collector.url, holder.pid, str(place))):

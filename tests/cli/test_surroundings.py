@@ -13,6 +13,7 @@ import pytest
 
 from askfirst.cli import installed
 from tests.collector.serving import wait_until
+from tests.ending import opened
 
 MAIN = [sys.executable, "-c", "from askfirst.__main__ import main; main()"]
 
@@ -84,15 +85,34 @@ def test_a_program_in_an_environment_with_a_space_is_asked_of_its_own_python(
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
 def test_a_demo_whose_terminal_is_closed_leaves_nothing(number: int, tmp_path: Path) -> None:
     env = {**os.environ, "TMPDIR": str(tmp_path)}
-    with subprocess.Popen([*MAIN, "demo"], env=env, stdout=subprocess.PIPE, text=True) as demo:
+    with opened([*MAIN, "demo"], env=env, stdout=subprocess.PIPE, text=True) as demo:
         assert demo.stdout is not None
         next(line for line in demo.stdout if "It listens on" in line)
-        [child] = children(demo.pid)
+        collector = children(demo.pid)[0]  # the first; the users' stratus follows at once
         demo.send_signal(number)
         demo.stdout.read()
     assert demo.returncode == 128 + number
-    wait_until(lambda: not Path(f"/proc/{child}").exists())
+    wait_until(lambda: not Path(f"/proc/{collector}").exists())
     assert not list(tmp_path.glob("askfirst-demo-*"))
+
+
+AMID_A_FORK = """
+import os, signal, sys
+from pathlib import Path
+from askfirst.cli.pseudo_terminal import run_in_terminal
+
+def leave(number, _):
+    raise SystemExit(128 + number)
+
+signal.signal(signal.SIGTERM, leave)
+os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGTERM))
+run_in_terminal([sys.executable, "-c", "import time; time.sleep(50)"], env={}, folder=Path(), keys="")
+"""
+
+
+def test_a_signal_amid_a_fork_is_not_lost() -> None:
+    done = subprocess.run([sys.executable, "-c", AMID_A_FORK], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, b"")
 
 
 def children(pid: int) -> list[int]:

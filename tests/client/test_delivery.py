@@ -20,6 +20,7 @@ from tests.client.program import NO_SELECTED
 from tests.client.receiving import silence, where
 from tests.client.terminal import PATIENCE_S
 from tests.collector.serving import servers, wait_until
+from tests.ending import opened
 
 if TYPE_CHECKING:
     from tests.client.receiving import Receiver
@@ -327,7 +328,7 @@ def test_erase_while_a_sender_runs(tool: Tool, receiver: Receiver) -> None:
     receiver.wait()
     lock = tool.state / "sender.lock"
     held = lock.stat().st_ino
-    with subprocess.Popen(
+    with opened(
         tool.argv("telemetry", "erase"), env=tool.env, stdout=subprocess.PIPE, text=True
     ) as erase:
         wait_until(lambda: str(lock) in files_open_in(erase.pid), PATIENCE_S)

@@ -12,6 +12,7 @@ import pytest
 
 from askfirst.collector.watermark import FILE, Watermark
 from tests.collector.retrying import Disk, small_disk
+from tests.ending import opened
 
 LARGEST = (2**24 - 1, 2**40 - 1)
 UNTIL_TOLD = """
@@ -69,7 +70,7 @@ def test_a_reader_never_sees_half_a_mark(tmp_path: Path) -> None:
     mark = Watermark(tmp_path)
     words = [sys.executable, "-c", UNTIL_TOLD, str(tmp_path)]
     last, seen = (0, 0), 0
-    with subprocess.Popen(words, stdin=PIPE, stdout=PIPE, text=True) as writer:
+    with opened(words, stdin=PIPE, stdout=PIPE, text=True) as writer:
         while seen < 1_000 and writer.poll() is None:
             now = mark.get()
             assert now[0] == now[1]

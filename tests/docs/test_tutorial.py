@@ -15,6 +15,7 @@ import pytest
 
 from tests.docs import wheelhouse
 from tests.docs.reader import Reader
+from tests.ending import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ def own_network() -> Iterator[list[str]]:
     """
     words = ["unshare", "-n", sys.executable, "-c", LOOPBACK_UP]
     pipe = subprocess.PIPE
-    with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as holder:
+    with opened(words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as holder:
         assert holder.stdout is not None
         up = holder.stdout.readline() == b"up\n"
         yield ["nsenter", f"--net=/proc/{holder.pid}/ns/net"] if up else []

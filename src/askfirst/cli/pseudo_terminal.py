@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import select
+import signal
 import struct
 import time
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 COLUMNS, LINES = 88, 50
 PATIENCE_S = 60
+ENDING = {
+    getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGTERM") if hasattr(signal, name)
+}
 ASKS = "Yes, I agree"  # the last line of the question: from here on, keys are read
 
 _REDRAW = re.compile(r"\x1b\[(\d+)A\r\x1b\[J")
@@ -34,14 +38,22 @@ def run_in_terminal(argv: Sequence[str], *, env: Mapping[str, str], folder: Path
         import termios
     except ImportError as error:  # Windows
         raise Failure("the demo needs a POSIX terminal; run it on Linux or macOS") from error
-    pid, fd = pty.fork()
+    # what a signal's handler raises amid a fork goes to the hooks of other modules, which drop it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        pid, fd = pty.fork()
+    except OSError as error:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        raise Failure(f"the demo needs a terminal, and gets none: {error.strerror}") from error
     if pid == 0:
         try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.chdir(folder)
             os.execve(argv[0], list(argv), dict(env))  # noqa: S606 - no shell is wanted
         finally:
             os._exit(127)
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
         text = _watch(fd, keys)
     finally:

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from askfirst.stores.base import Loaded, StoreError, StoreHeldError
+from askfirst.stores.duckdb import connecting, memory
 from askfirst.stores.opening import open_store
-from tests.stores.making import TOOL, events
+from tests.stores.making import DAY, TOOL, contract, events, hashed
 
 HOLD = """
 import sys
@@ -117,12 +120,57 @@ def test_a_closed_store_answers_with_a_store_error(tmp_path):
         store.load([events({})], {})
 
 
-def test_a_connection_that_is_found_closed_is_opened_anew(tmp_path):
+class Asking:
+    """Asks a store something in another thread, and is at work on DuckDB's memory limit then."""
+
+    def __init__(self, store, monkeypatch):
+        self.store, self.usual, self.answers = store, memory.setting, []
+        self.is_at_work = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+        monkeypatch.setattr(memory, "setting", self.setting)
+
+    def setting(self, mib):
+        if threading.current_thread() is not self.thread or self.is_at_work.is_set():
+            return self.usual(mib)
+        self.is_at_work.set()
+        return "SELECT sum(range) FROM range(300_000_000)"  # most of a second
+
+    def run(self):
+        self.answers.append(self.store.query("quality", {"tool": TOOL, "as_of": DAY}))
+
+
+def test_a_question_in_the_moment_of_a_scrubs_end_waits(tmp_path, monkeypatch):
+    """DuckDB would half close the connection and refuse the rest, with the old file still open."""
     store = open_store(tmp_path / "s.duckdb")
-    store.load([events({"id": 1})], {})
-    store._connection.close()
-    assert store.load([events({"id": 2})], {}) == Loaded(1, 0)
+    store.declare(contract())
+    store.load([events({"id": 1, "who": "ann"}, {"id": 2, "who": "ben"})], {})
+    store.erase(TOOL, hashed("ann"))
+    asking, sync = Asking(store, monkeypatch), connecting.sync
+
+    def replaced(path):
+        sync(path)
+        if path == tmp_path:  # the new file has its name, the old one is still open
+            asking.thread.start()
+            if asking.is_at_work.wait(0.5):
+                time.sleep(0.1)  # until DuckDB is, too
+
+    monkeypatch.setattr(connecting, "sync", replaced)
+    assert store.scrub()
+    asking.thread.join()
+    assert asking.answers
+    assert store.load([events({"id": 3})], {}) == Loaded(1, 0)
+    store.close()
+    store = open_store(tmp_path / "s.duckdb")
     assert store.count(TOOL) == 2
     store.close()
-    with pytest.raises(StoreError, match="closed"):
-        store.load([events({"id": 3})], {})
+
+
+def test_closing_waits_for_a_question(tmp_path, monkeypatch):
+    store = open_store(tmp_path / "s.duckdb")
+    store.declare(contract())
+    asking = Asking(store, monkeypatch)
+    asking.thread.start()
+    assert asking.is_at_work.wait(120)
+    store.close()
+    asking.thread.join()
+    assert asking.answers

@@ -17,7 +17,11 @@ ASKING = 1024
 
 
 class Memory:
-    """The limit of one instance of DuckDB: the most that anything under way asks for."""
+    """The limit of one instance of DuckDB: the most that anything under way asks for.
+
+    To be asked only by who keeps the connection from being closed meanwhile: DuckDB half closes one
+    of which a cursor is at work, and then refuses.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection

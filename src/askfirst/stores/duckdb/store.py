@@ -55,7 +55,6 @@ class DuckDBStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._is_closed = False
         self._connection = connecting.connect(path)
         self._dictionaries = Dictionaries(self._connection)
         self._seen = seen.Seen(self._connection, path.with_name(path.name + seen.SUFFIX))
@@ -76,8 +75,9 @@ class DuckDBStore:
         total: Counter[tuple[str, int, str]] = Counter(counts)
         stored = duplicate = 0
         is_large = any(len(one.events) >= sealing.ENOUGH for one in batches)
-        room = self._memory.of(memory.READING if is_large else memory.LOADING)
-        with room, self._transaction(since={one.events.tool: one.first_day for one in batches}):
+        room = memory.READING if is_large else memory.LOADING
+        since = {one.events.tool: one.first_day for one in batches}
+        with self._transaction(room, since=since):
             for batch in batches:
                 kept = self._add(batch)
                 total.update(batch.counts(kept))
@@ -98,7 +98,7 @@ class DuckDBStore:
 
     def declare(self, contract: Contract) -> None:
         """Make `contract` the one in force for its tool."""
-        with self._transaction():
+        with self._transaction(memory.LOADING):
             tool = self._dictionaries.tool(contract.name)
             row = {"tool": tool, "digest": contract.digest, "canonical": contract.canonical()}
             self._run("declare", row)
@@ -116,7 +116,7 @@ class DuckDBStore:
         """
 
         def find() -> answering.Answers:
-            with self._memory.of(memory.ASKING), self._reading() as cursor:
+            with self._reading() as cursor, self._memory.of(memory.ASKING):
                 return answering.answer(cursor, self._answers, name, parameters)
 
         if name in answering.UNCACHED or "as_of" not in parameters:
@@ -129,7 +129,7 @@ class DuckDBStore:
         No answer has it from then on; its bytes are gone after the next `scrub`.
         """
         erased = 0
-        with self._memory.of(memory.READING), self._transaction():
+        with self._transaction(memory.READING):
             found = self._run("find_installation", {"tool": tool, "installation": installation})
             for (key,) in found:
                 columns = self._fetch("identities_of", {"installation": key})
@@ -146,7 +146,7 @@ class DuckDBStore:
 
     def retain(self, tool: str, before: int) -> int:
         """Forget events of a tool with a timestamp before `before` (ms UTC); return how many."""
-        with self._memory.of(memory.READING), self._transaction():
+        with self._transaction(memory.READING):
             key = self._dictionaries.tool(tool) if tool in self.tools() else 0
             old = {"tool": key, "before": before}
             [(forgotten,)] = self._run("count_to_retain", old)
@@ -210,7 +210,7 @@ class DuckDBStore:
         All of it is read at once: 250 bytes an event.
         """
         question = {"tool": tool, "low": low, "high": high}
-        with self._memory.of(memory.READING), self._reading() as cursor:
+        with self._reading() as cursor, self._memory.of(memory.READING):
             table = connecting.arrow(cursor, sql.statement("everything"), question).read_all()
         table = upkeep.identified(table)
         for start in range(0, len(table), upkeep.ROWS):
@@ -226,7 +226,7 @@ class DuckDBStore:
         lacking = [(hour, n) for hour, n, _, _, kept in rows if kept < n]
         for first, last in pieces(lacking, upkeep.PIECE):
             stretch = {"tool": tool, "low": first * HOUR_MS, "high": (last + 1) * HOUR_MS}
-            with self._memory.of(memory.READING), self._reading() as cursor:
+            with self._reading() as cursor, self._memory.of(memory.READING):
                 table = connecting.arrow(cursor, sql.statement("moments"), stretch).read_all()
             for hour, ids in upkeep.ids_by_hour(upkeep.identified(table)):
                 found[hour] = replace(found[hour], ids=ids)
@@ -257,8 +257,7 @@ class DuckDBStore:
     def check(self) -> list[str]:
         """Say what is wrong with the store, one sentence for each thing; [] if nothing is."""
         try:
-            reading = self._memory.of(memory.READING)
-            with reading, self._gate.passing(), self._connection.cursor() as cursor:
+            with self._at_work() as cursor:
                 found = upkeep.check(cursor, self.path)
             with self._lock:  # a load that ends meanwhile may delete a file
                 return found + self._seen.problems()
@@ -266,11 +265,10 @@ class DuckDBStore:
             raise StoreError(f"{self.path}: {connecting.one_line(error)}") from error
 
     def close(self) -> None:
-        """Let go of the store; waits for a load that is under way."""
-        with self._lock:
+        """Let go of the store; waits for a load and for questions that are under way."""
+        with self._lock, self._gate.closed():
             self._seen.close()
             self._connection.close()
-            self._is_closed = True
 
     def _add(self, batch: Batch) -> runs.Mask:
         """Store the events that are new, and tell which."""
@@ -317,11 +315,11 @@ class DuckDBStore:
         with self._lock:
             self._sealing.hold()
         try:
-            with self._rewriting() as cursor:
+            with self._at_work() as cursor:
                 anew.begin(cursor)
             with self._lock:
                 self._reopen()
-                with self._rewriting() as cursor:
+                with self._at_work() as cursor:
                     anew.finish(cursor, self._sealing.taken_out())
                 self._replace(part, with_files=not anew.needed)
         except OSError as error:
@@ -332,10 +330,10 @@ class DuckDBStore:
             self._sealing.let_go()
 
     @contextlib.contextmanager
-    def _rewriting(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Give a cursor for a step of rewriting."""
+    def _at_work(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give a cursor for what reads all of the store. Raises duckdb.Error."""
         reading = self._memory.of(memory.READING)
-        with reading, self._gate.passing(), self._connection.cursor() as cursor:
+        with self._gate.passing(), reading, self._connection.cursor() as cursor:
             yield cursor
 
     def _replace(self, part: Path, *, with_files: bool) -> None:
@@ -347,11 +345,11 @@ class DuckDBStore:
                 raise StoreError(f"{wal} is still in use; restart the collector")
             part.replace(self.path)
             connecting.sync(self.path.parent)
-            self._connection.close()
             self._is_open = False
+            self._connection.close()
             if not with_files:
                 self._seen.close()
-            self._reopen()
+            self._open()
 
     def _reopen(self) -> None:
         """Open the file again if the last attempt to, after a scrub, failed; or after a fatal
@@ -360,8 +358,8 @@ class DuckDBStore:
         """
         if self._broken:
             with self._gate.closed():
-                self._connection.close()
                 self._is_open = self._broken = False
+                self._connection.close()
                 self._open()
         elif not self._is_open:
             self._open()
@@ -414,7 +412,8 @@ class DuckDBStore:
     @contextlib.contextmanager
     def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Give a cursor for questions. Raises StoreError."""
-        if self._broken and self._lock.acquire(blocking=False):  # never within a transaction
+        lost = self._broken or not self._is_open
+        if lost and self._lock.acquire(blocking=False):  # never within a transaction
             try:
                 self._reopen()
             finally:
@@ -426,27 +425,24 @@ class DuckDBStore:
             raise self._failure(error) from error
 
     @contextlib.contextmanager
-    def _transaction(self, since: Mapping[str, int] | None = None) -> Iterator[None]:
+    def _transaction(self, mib: int, since: Mapping[str, int] | None = None) -> Iterator[None]:
         """All or nothing, what is remembered in memory and the files beside the store included.
 
-        `since` gives by tool the first day of which anything changes; without it all may.
+        DuckDB may take `mib` meanwhile. `since` gives by tool the first day of which anything
+        changes; without it all may.
         """
         with self._lock:
             self._reopen()
-            try:
-                self._begin()
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException as error:
-                self._dictionaries.forget()
-                self._sealing.move(self._connection)
-                self._seen.close()
-                # a failed COMMIT has ended the transaction already, a closed store never began one
-                with contextlib.suppress(duckdb.Error):
-                    self._connection.execute("ROLLBACK")
-                if isinstance(error, duckdb.Error):
-                    raise self._failure(error) from error
-                raise
+            with self._memory.of(mib):
+                try:
+                    self._connection.execute("BEGIN")
+                    yield
+                    self._connection.execute("COMMIT")
+                except BaseException as error:
+                    self._undo()
+                    if isinstance(error, duckdb.Error):
+                        raise self._failure(error) from error
+                    raise
             self._seen.settle()
             self._sealing.settle()
             if since is None:
@@ -454,19 +450,13 @@ class DuckDBStore:
             for tool, day in (since or {}).items():
                 self._answers.forget(tool, day)
 
-    def _begin(self) -> None:
-        """Begin a transaction. A connection that is found closed, though nobody closed the store,
-        is opened anew: nothing was done on it yet.
-        """
-        try:
-            self._connection.execute("BEGIN")
-        except duckdb.ConnectionException:
-            if self._is_closed:
-                raise
-            self._is_open = False
-            with self._gate.closed():
-                self._open()
-            self._connection.execute("BEGIN")
+    def _undo(self) -> None:
+        self._dictionaries.forget()
+        self._sealing.move(self._connection)
+        self._seen.close()
+        # a failed COMMIT has ended the transaction already, a closed store never began one
+        with contextlib.suppress(duckdb.Error):
+            self._connection.execute("ROLLBACK")
 
     def _failure(self, error: duckdb.Error) -> StoreError:
         if isinstance(error, duckdb.FatalException):
