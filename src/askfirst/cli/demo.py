@@ -40,6 +40,8 @@ HEADLINES: tuple[tuple[Any, ...], ...] = (
     ("4. environments per application, on average", "environments", "per_application", "mean"),
 )
 
+ENDING = {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
+
 # How the demo's users answer: Enter alone, and Down with Enter.
 NO, YES = "\r", "\x1b[B\r"
 
@@ -52,7 +54,7 @@ def command(*, end: bool) -> None:
     Runs until Ctrl-C, so that you can look around, or ends with --exit. Exit code 1 if an answer
     differs from the truth.
     """
-    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+    for number in ENDING:
         signal.signal(number, _leave)  # the terminal is closed: the same as Ctrl-C
     example = _example()
     with tempfile.TemporaryDirectory(prefix="askfirst-demo-") as name:
@@ -79,6 +81,8 @@ def command(*, end: bool) -> None:
 
 
 def _leave(number: int, _frame: object) -> NoReturn:
+    for each in ENDING:  # systemd sends both at once: the second must not cut the closing short
+        signal.signal(each, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 
