@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COLUMNS, LINES = 88, 50
 PATIENCE_S = 60
-ENDING = {
+HELD_BACK = {
     getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGTERM") if hasattr(signal, name)
 }
 ASKS = "Yes, I agree"  # the last line of the question: from here on, keys are read
@@ -39,7 +39,7 @@ def run_in_terminal(argv: Sequence[str], *, env: Mapping[str, str], folder: Path
     except ImportError as error:  # Windows
         raise Failure("the demo needs a POSIX terminal; run it on Linux or macOS") from error
     # what a signal's handler raises amid a fork goes to the hooks of other modules, which drop it
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
     try:
         pid, fd = pty.fork()
     except OSError as error:

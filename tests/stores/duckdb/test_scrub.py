@@ -365,8 +365,8 @@ def test_a_scrubbed_file_that_could_not_be_opened_is_opened_later(tmp_path, monk
                 ask()
         with pytest.raises(StoreError):
             store.count(TOOL)
+    assert store.count(TOOL) == 200  # a question is enough for it to be opened again
     assert store.load([events({"id": ("other", 0), "who": 0})], {}) == Loaded(0, 1)
-    assert store.count(TOOL) == 200
     assert store.scrub() is False
     store.close()
 
